@@ -1,0 +1,38 @@
+# Everything runs in .venv, made on first use and again only when the pins change.
+# PIP_ARGS reaches every pip call, e.g. PIP_ARGS="--index-url https://…" or "--no-cache-dir".
+PYTHON ?= python3
+PIP_ARGS ?=
+BIN := .venv/bin
+DEMO ?= demo-warehouse
+
+.PHONY: demo test lint docs bench clean
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm]'
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,test]'
+	touch $@
+
+demo: .venv/installed
+	$(BIN)/interplm-wh -w $(DEMO) demo
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint sql
+
+docs: .venv/installed-test
+	$(BIN)/python -m interplm_wh.docs
+
+bench: .venv/installed-test
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv $(DEMO)
