@@ -8,7 +8,7 @@
     ├── LockedError               another process is writing to the warehouse
     ├── MismatchError             a model, layer or shape that does not belong together
     ├── CheckError                a schema check or a checksum that failed
-    ├── ModelError                a model that cannot be loaded (absent, unreadable, unsafe, extra not installed)
+    ├── ModelError                a model that cannot be loaded: absent, unreadable, unsafe, extra missing
     └── ResourceError             a file that the package itself should carry, or carries wrongly
 
 A message says what, where, and the next step.

@@ -138,7 +138,9 @@ def parse(text: str, *, name: str, folder: str) -> SqlFile:
         raise ResourceError(f"{where}: must hold exactly one SELECT")
     used, declared = set(statements[0].named_parameters), {p.name for p in params}
     if used != declared:
-        raise ResourceError(f"{where}: undeclared {sorted(used - declared)}, unused {sorted(declared - used)}")
+        raise ResourceError(
+            f"{where}: undeclared {sorted(used - declared)}, unused {sorted(declared - used)}"
+        )
     return SqlFile(
         name=name,
         folder=folder,

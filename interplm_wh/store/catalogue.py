@@ -1,0 +1,119 @@
+"""Write a fresh catalogue: views, macros, comments and the small tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+
+from interplm_wh import schema, sqlfile
+from interplm_wh.quote import quote_identifier, quote_literal
+from interplm_wh.schema import Table
+from interplm_wh.store import layout, staging
+
+_CURRENT_FOLDERS = """
+select table_name, list(folder order by rank) as folders
+from folders
+where is_current
+group by table_name
+"""
+
+
+def stored_views() -> list[sqlfile.SqlFile]:
+    """Return the views that are SELECTs in `sql/marts/`, each after those that it reads."""
+    views = {
+        name: file
+        for name, file in sqlfile.load_folder("marts").items()
+        if name in schema.tables() and schema.table(name).storage == "view"
+    }
+    return sqlfile.build_order(views)
+
+
+def current_folders(con: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """Return the published folders of each lake table, in order."""
+    return {name: list(folders) for name, folders in con.execute(_CURRENT_FOLDERS).fetchall()}
+
+
+def lake_tables() -> list[Table]:
+    """Return the tables that are kept in Parquet."""
+    return [t for t in schema.tables().values() if t.storage in ("lake", "sae")]
+
+
+def catalogue_tables() -> list[Table]:
+    """Return the tables that are kept in the catalogue itself."""
+    return [t for t in schema.tables().values() if t.storage == "catalogue"]
+
+
+def create_table(table: Table, *, source: str | None = None) -> str:
+    """Return the CREATE TABLE of a small table, filled from `source` where it is given."""
+    columns = ", ".join(
+        f"{quote_identifier(c.name)} {c.sql_type}{'' if c.nullable else ' not null'}" for c in table.columns
+    )
+    name = quote_identifier(table.name)
+    if source is None:
+        return f"create table {name} ({columns})"
+    order = ", ".join(map(quote_identifier, table.order))
+    return f"create table {name} as select {table.column_list} from {source} order by {order}"  # noqa: S608
+
+
+def create_macro(file: sqlfile.SqlFile) -> str:
+    """Return the CREATE MACRO of a file of `sql/macros/`."""
+    params = ", ".join(p.name if p.default is None else f"{p.name} := {p.default}" for p in file.params)
+    return f"create or replace macro {quote_identifier(file.name)}({params}) as table {file.macro_body}"
+
+
+def create_views(con: duckdb.DuckDBPyConnection, folders: Mapping[str, Sequence[Path | str]]) -> None:
+    """Create the lake views over folders, then the stored views and the macros."""
+    for table in lake_tables():
+        con.execute(layout.create_view(table, layout.view_select(table, folders.get(table.name, ()))))
+    for view in stored_views():
+        con.execute(layout.create_view(schema.table(view.name), view.sql))
+    for macro in sqlfile.load_folder("macros").values():
+        con.execute(create_macro(macro))
+
+
+def _comment(con: duckdb.DuckDBPyConnection) -> None:
+    for table in [*catalogue_tables(), *lake_tables(), *(schema.table(v.name) for v in stored_views())]:
+        for statement in table.comments(kind="table" if table.storage == "catalogue" else "view"):
+            con.execute(statement)
+    for name, macro in sqlfile.load_folder("macros").items():
+        con.execute(f"comment on macro table {quote_identifier(name)} is {quote_literal(macro.what)}")
+
+
+def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None:
+    """Publish the working copy as the catalogue of the warehouse at `root`.
+
+    The catalogue is written under a temporary name, checkpointed, closed and flushed, and only
+    then takes the name that readers open.
+
+    Parameters
+    ----------
+    working : DuckDBPyConnection
+        Holds every table of storage 'catalogue'.
+    root, scratch : Path
+        The warehouse; a folder on the same file system for the temporary file.
+    """
+    temporary = scratch / layout.CATALOGUE
+    temporary.unlink(missing_ok=True)
+    small = {t.name: working.table(t.name).to_arrow_table() for t in catalogue_tables()}
+    folders = current_folders(working)
+    with duckdb.connect() as con:
+        con.execute(
+            f"attach {quote_literal(str(temporary))} as catalogue "
+            f"(storage_version {quote_literal(layout.STORAGE_VERSION)})"
+        )
+        con.execute("use catalogue")
+        con.execute("set file_search_path = ?", [str(root)])
+        for table in catalogue_tables():
+            con.register("small", small[table.name])
+            con.execute(create_table(table, source="small"))
+            con.unregister("small")
+        create_views(con, folders)
+        _comment(con)
+        con.execute("checkpoint catalogue")
+        con.execute("use memory")
+        con.execute("detach catalogue")
+    staging.sync(temporary)
+    temporary.replace(root / layout.CATALOGUE)
+    staging.sync(root)

@@ -1,0 +1,56 @@
+"""Names of files and folders in a warehouse, and the views over its Parquet folders."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from interplm_wh.quote import quote_identifier, quote_literal
+from interplm_wh.schema import Table
+
+CATALOGUE = "warehouse.duckdb"
+LOCK = ".lock"
+STAGING = ".staging"
+LAKE = "lake"
+SAES = "saes"
+DOWNLOADS = "downloads"
+
+# Files that DuckDB 2 writes otherwise cannot be opened by the 1.x shell.
+STORAGE_VERSION = "v1.2.0"
+
+
+def new_folder_name(table: str, *, sae: str | None = None) -> str:
+    """Return the path, in the warehouse, of a new folder for one table (and SAE)."""
+    base = PurePosixPath(LAKE) / table
+    if sae is not None:
+        base = base / f"sae={sae}"
+    return str(base / uuid.uuid4().hex)
+
+
+def view_select(table: Table, folders: Iterable[Path | str]) -> str:
+    """Return the SELECT of a lake table over its folders; typed and empty without any.
+
+    Parameters
+    ----------
+    table : Table
+        A table whose storage is 'lake' or 'sae'.
+    folders : iterable of path or str
+        Absolute, or relative to the warehouse. They are named as patterns because DuckDB looks
+        patterns up in `file_search_path` and plain file names in the working directory.
+    """
+    globs = ", ".join(quote_literal(f"{folder}/*.parquet") for folder in folders)
+    if not globs:
+        return table.empty_select
+    hive = (
+        ", hive_partitioning = true, hive_types = {'sae': varchar}"
+        if table.storage == "sae"
+        else ", hive_partitioning = false"
+    )
+    return f"select {table.column_list} from read_parquet([{globs}]{hive})"  # noqa: S608
+
+
+def create_view(table: Table, select: str, *, temporary: bool = False) -> str:
+    """Return the CREATE VIEW of a table."""
+    kind = "temp view" if temporary else "view"
+    return f"create or replace {kind} {quote_identifier(table.name)} as {select}"

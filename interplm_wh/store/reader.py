@@ -1,0 +1,125 @@
+"""Read a published warehouse, from any working directory, while others write to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from interplm_wh.errors import InputError, NotThereError
+from interplm_wh.quote import quote_literal
+from interplm_wh.store import catalogue, layout
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_GONE = "No files found"
+
+
+class Warehouse:
+    """A published warehouse, opened for reading.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    con : DuckDBPyConnection
+        In memory, with the catalogue attached read-only as `wh` and in use.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).resolve()
+        if not (self.path / layout.CATALOGUE).is_file():
+            raise NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {path} init")
+        self._open()
+
+    def _open(self) -> None:
+        published = self.path / layout.CATALOGUE
+        self._stamp = _stamp(published)
+        self.con = duckdb.connect()
+        try:
+            self.con.execute(f"attach {quote_literal(str(published))} as wh (read_only)")
+        except duckdb.Error as error:
+            self.con.close()
+            raise NotThereError(
+                f"{published} cannot be read as a warehouse ({error}); "
+                "restore it from a copy, or begin anew with init"
+            ) from error
+        self.con.execute("use wh")
+        folders = catalogue.current_folders(self.con)
+        for table in catalogue.lake_tables():
+            paths = [self.path / folder for folder in folders.get(table.name, ())]
+            select = layout.view_select(table, paths)
+            self.con.execute(layout.create_view(table, select, temporary=True))
+
+    def refresh(self) -> bool:
+        """Open the newest publish; returns whether there was a newer one."""
+        if _stamp(self.path / layout.CATALOGUE) == self._stamp:
+            return False
+        self.con.close()
+        self._open()
+        return True
+
+    def sql(self, query: str, params: Mapping[str, Any] | Sequence[Any] | None = None) -> pa.Table:
+        """Run one query and return its rows as an Arrow table.
+
+        Parameters
+        ----------
+        query : str
+            Any SELECT over the tables, views and macros of the warehouse.
+        params : mapping or sequence, optional
+            Values for ``$name`` or ``?``.
+        """
+        try:
+            return self._rows(query, params)
+        except duckdb.IOException as error:
+            # A vacuum may have removed what this catalogue names: the newest one names what is there.
+            if _GONE not in str(error) or not self.refresh():
+                raise
+            return self._rows(query, params)
+
+    def _rows(self, query: str, params: Mapping[str, Any] | Sequence[Any] | None) -> pa.Table:
+        relation = self.con.sql(query, params=params)
+        if relation is None:
+            raise InputError("this statement has no rows to return; a warehouse is read with SELECT")
+        return relation.to_arrow_table()
+
+    def polars(self, query: str, params: Mapping[str, Any] | Sequence[Any] | None = None) -> pl.DataFrame:
+        """Run one query and return its rows as a polars data frame."""
+        import polars
+
+        frame = polars.from_arrow(self.sql(query, params))
+        assert isinstance(frame, polars.DataFrame)
+        return frame
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.con.close()
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
+def open_warehouse(path: str | Path) -> Warehouse:
+    """Open a warehouse for reading.
+
+    Raises
+    ------
+    NotThereError
+        If there is none at `path`.
+    """
+    return Warehouse(path)

@@ -1,0 +1,318 @@
+"""Change a warehouse: write new folders, change the working copy, publish both at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from interplm_wh import __version__, schema
+from interplm_wh.errors import CheckError, NotThereError, faults_message
+from interplm_wh.quote import quote_identifier, quote_literal
+from interplm_wh.store import catalogue, checks, files, layout, lock
+from interplm_wh.store.staging import Staging, remove_leftovers, stage
+
+MEMORY_LIMIT = "2GB"
+# Rows of these tables are counted in hundreds of millions; whoever writes a part checks that its
+# rows are in strictly ascending order, which makes the key unique without a second copy in memory.
+CHECKED_BY_WRITER = frozenset({"activations", "protein_features"})
+
+
+class Transaction:
+    """The working copy of a warehouse, under its lock.
+
+    Attributes
+    ----------
+    root : Path
+        The warehouse.
+    con : DuckDBPyConnection
+        In memory: the small tables are tables, to be changed by SQL; the lake tables are views over
+        their Parquet, to be changed by `append` and `replace`; stored views and macros are there.
+    staging : Staging
+        Where new folders are written.
+    """
+
+    def __init__(self, root: Path, staging: Staging, *, command: str, settings: Mapping[str, Any]) -> None:
+        self.root = root
+        self.staging = staging
+        self.con = duckdb.connect()
+        self.run_id = uuid.uuid4().hex
+        self._started = _now()
+        self._command = command
+        self._settings = dict(settings)
+        self._fingerprints: dict[str, str] = {}
+        self._load()
+
+    def _load(self) -> None:
+        self.con.execute("set preserve_insertion_order = false")
+        self.con.execute("set memory_limit = ?", [MEMORY_LIMIT])
+        self.con.execute("set temp_directory = ?", [str(self.staging.scratch / "spill")])
+        self.con.execute("set file_search_path = ?", [str(self.root)])
+        published = self.root / layout.CATALOGUE
+        if published.exists():
+            self.con.execute(f"attach {quote_literal(str(published))} as published (read_only)")
+        for table in catalogue.catalogue_tables():
+            self.con.execute(catalogue.create_table(table))
+            if published.exists():
+                name = quote_identifier(table.name)
+                self.con.execute(f"insert into {name} by name from published.{name}")
+        if published.exists():
+            self.con.execute("detach published")
+        self.con.execute("delete from folders where not is_current")
+        self.refresh_views()
+
+    # -- folders ---------------------------------------------------------------------------------
+
+    def new_folder(self, table: str, *, sae: str | None = None) -> Path:
+        """Make a folder for new Parquet files of one table."""
+        return self.staging.new_folder(table, sae=sae)
+
+    def write_query(
+        self,
+        folder: Path,
+        query: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        name: str = "part-0.parquet",
+    ) -> Path:
+        """Write the rows of a SELECT as one Parquet file of a staged folder.
+
+        Columns are taken by name, cast to the schema's types and put in the schema's order.
+        """
+        table = self._table_of(folder)
+        columns = ", ".join(
+            f"{quote_identifier(c.name)}::{c.sql_type} as {quote_identifier(c.name)}"
+            for c in table.file_columns
+        )
+        order = ", ".join(quote_identifier(c) for c in table.order if c != "sae" or table.storage != "sae")
+        path = folder / name
+        copy = (
+            f"copy (select {columns} from ({query}) order by {order}) to {quote_literal(str(path))} "  # noqa: S608
+            "(format parquet, compression zstd, row_group_size 122880, parquet_version v2)"
+        )
+        self.con.execute(copy, dict(params or {}))
+        return path
+
+    def append(self, folder: Path, *, source: str | None = None, fingerprint: str | None = None) -> None:
+        """Let the table's view also read a staged folder."""
+        table, sae = self._table_of(folder), _sae_of(folder)
+        self.con.execute(
+            "insert into folders by name select $folder as folder, $table as table_name, $sae as sae, "
+            "(select coalesce(max(rank), -1) + 1 from folders where table_name = $table)::integer as rank, "
+            "$source as source, $fingerprint as fingerprint, $run_id as run_id, true as is_current",
+            {
+                "folder": self.staging.final_name(folder),
+                "table": table.name,
+                "sae": sae,
+                "source": source,
+                "fingerprint": fingerprint,
+                "run_id": self.run_id,
+            },
+        )
+        self._record_parts(folder, table.name, sae)
+        self.refresh_views(only=table.name)
+
+    def replace(
+        self,
+        table: str,
+        folders: Sequence[Path],
+        *,
+        sae: str | None = None,
+        source: str | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        """Put staged folders in the place of all that the table has (of this SAE, of this source)."""
+        self.drop(table, sae=sae, source=source)
+        for folder in folders:
+            self.append(folder, source=source, fingerprint=fingerprint)
+
+    def drop(self, table: str, *, sae: str | None = None, source: str | None = None) -> None:
+        """Take folders out of a table; they stay on disk for the readers of the catalogue before."""
+        self.con.execute(
+            "delete from parts where exists (from folders as f where f.is_current and f.table_name = $table "
+            "and ($sae is null or f.sae = $sae) and ($source is null or f.source = $source) "
+            "and starts_with(parts.path, f.folder || '/'))",
+            {"table": table, "sae": sae, "source": source},
+        )
+        self.con.execute(
+            "update folders set is_current = false where is_current and table_name = $table "
+            "and ($sae is null or sae = $sae) and ($source is null or source = $source)",
+            {"table": table, "sae": sae, "source": source},
+        )
+        self.refresh_views(only=table)
+
+    def folder_paths(self, table: str, *, sae: str | None = None) -> list[Path]:
+        """Return where the current folders of a table are now."""
+        rows = self.con.execute(
+            "select folder from folders where is_current and table_name = $table "
+            "and ($sae is null or sae = $sae) order by rank",
+            {"table": table, "sae": sae},
+        ).fetchall()
+        return [self.locate(folder) for (folder,) in rows]
+
+    def locate(self, folder: str) -> Path:
+        """Return where a folder is now: staged, or in the lake."""
+        return self.staging.folders.get(folder, self.root / folder)
+
+    def refresh_views(self, *, only: str | None = None) -> None:
+        """Make the views read what `folders` names.
+
+        Parameters
+        ----------
+        only : str, optional
+            A lake table; its view alone is made anew.
+        """
+        if only is None:
+            folders = catalogue.current_folders(self.con)
+            catalogue.create_views(
+                self.con, {name: [self.locate(f) for f in paths] for name, paths in folders.items()}
+            )
+        else:
+            select = layout.view_select(schema.table(only), self.folder_paths(only))
+            self.con.execute(layout.create_view(schema.table(only), select))
+
+    def _table_of(self, folder: Path) -> schema.Table:
+        return schema.table(Path(self.staging.final_name(folder)).parts[1])
+
+    def _record_parts(self, folder: Path, table: str, sae: str | None) -> None:
+        final = self.staging.final_name(folder)
+        for path in sorted(folder.glob("*.parquet")):
+            fact = files.facts(path)
+            self.con.execute(
+                "insert into parts by name select ? as path, ? as table_name, ? as sae, ?::bigint as n_rows, "
+                "?::bigint as n_bytes, ? as sha256, ?::integer as first_protein, ?::integer as last_protein",
+                [
+                    f"{final}/{path.name}", table, sae, fact.n_rows, fact.n_bytes, fact.sha256,
+                    fact.first_protein, fact.last_protein,
+                ],
+            )  # fmt: skip
+
+    # -- publishing ------------------------------------------------------------------------------
+
+    def fingerprint_input(self, path: Path) -> str:
+        """Record the checksum of an input file in this run, and return it."""
+        self._fingerprints[path.name] = files.sha256(path)
+        return self._fingerprints[path.name]
+
+    def publish(self) -> None:
+        """Check what is new, move it into the lake and let readers see it.
+
+        Raises
+        ------
+        CheckError
+            If a new folder or a small table breaks a rule of its schema; nothing is published then.
+        """
+        self._check()
+        self.con.execute(
+            "insert into runs by name select ? as run_id, ?::timestamp as started, ?::timestamp as finished, "
+            "? as command, ? as settings, ? as fingerprints, ? as package_version",
+            [
+                self.run_id, self._started, _now(), self._command,
+                json.dumps(self._settings, default=str), json.dumps(self._fingerprints), __version__,
+            ],
+        )  # fmt: skip
+        wanted = {
+            folder for (folder,) in self.con.execute("select folder from folders where is_current").fetchall()
+        }
+        self.staging.move([final for final in self.staging.folders if final in wanted])
+        catalogue.write(self.con, self.root, self.staging.scratch)
+        self.staging.forget_moves()
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Let the transaction be used, and published, again."""
+        self.run_id = uuid.uuid4().hex
+        self._started = _now()
+        self._fingerprints = {}
+        self.con.execute("delete from folders where not is_current")
+        self.refresh_views()
+
+    def _check(self) -> None:
+        faults: list[str] = []
+        for table in catalogue.catalogue_tables():
+            faults += checks.run(self.con, table, quote_identifier(table.name))
+        fresh = {
+            name
+            for (name,) in self.con.execute(
+                "select distinct table_name from folders where is_current and run_id = ?", [self.run_id]
+            ).fetchall()
+        }
+        for name in sorted(fresh):
+            keys = name not in CHECKED_BY_WRITER
+            faults += checks.run(self.con, schema.table(name), quote_identifier(name), keys=keys)
+        if faults:
+            raise CheckError(
+                faults_message(
+                    str(self.root), faults, "nothing was published; the last warehouse is unchanged"
+                )
+            )
+
+
+def _sae_of(folder: Path) -> str | None:
+    name = folder.parent.name
+    return name.removeprefix("sae=") if name.startswith("sae=") else None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+@contextmanager
+def write(
+    path: str | Path,
+    *,
+    command: str,
+    settings: Mapping[str, Any] | None = None,
+    staging: Staging | None = None,
+    wait_seconds: float = 0.0,
+) -> Iterator[Transaction]:
+    """Change a warehouse under its lock; without `publish` nothing has happened.
+
+    Parameters
+    ----------
+    path : str or Path
+        The warehouse.
+    command : str
+        What the lock and `runs` say is being done.
+    settings : mapping, optional
+        Kept in `runs` as JSON.
+    staging : Staging, optional
+        A staging folder that the caller holds already and that outlives the block.
+    wait_seconds : float
+        How long to wait for the lock.
+
+    Raises
+    ------
+    NotThereError
+        If `path` is not a warehouse.
+    LockedError
+        If another process is writing.
+    """
+    root = Path(path).resolve()
+    if not (root / layout.CATALOGUE).exists() and command != "init":
+        raise NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {path} init")
+    with lock.hold(root / layout.LOCK, command, wait_seconds=wait_seconds):
+        remove_leftovers(root, lambda: _named_folders(root))
+        with nullcontext(staging) if staging is not None else stage(root) as place:
+            transaction = Transaction(root, place, command=command, settings=settings or {})
+            try:
+                yield transaction
+            finally:
+                transaction.con.close()
+                shutil.rmtree(place.scratch, ignore_errors=True)
+
+
+def _named_folders(root: Path) -> set[str]:
+    published = root / layout.CATALOGUE
+    if not published.exists():
+        return set()
+    with duckdb.connect() as con:
+        con.execute(f"attach {quote_literal(str(published))} as published (read_only)")
+        return {folder for (folder,) in con.execute("select folder from published.folders").fetchall()}
