@@ -1,0 +1,5 @@
+"""Sparse autoencoders: `load_sae` returns one, `SAE` (in `base`) is what an architecture implements."""
+
+from interplm_wh.sae.load import load_sae
+
+__all__ = ["load_sae"]

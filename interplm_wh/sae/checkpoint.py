@@ -1,0 +1,34 @@
+"""Reading a PyTorch file without running what it may carry."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from interplm_wh.errors import ModelError
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a ``.pt`` file, weights only.
+
+    Raises
+    ------
+    ModelError
+        If the file holds anything but tensors and plain values, is cut short, or is no such file.
+    """
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        first = str(error).strip().splitlines()[0]
+        step = "nothing in it was run; ask its author for safetensors or a file of tensors alone"
+        raise ModelError(f"{path}: refused, it is not a file of weights alone ({first}); {step}") from error
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(f"{path}: cannot be read as PyTorch weights ({error}); download it again") from error
+    if not isinstance(loaded, dict) or not all(isinstance(t, Tensor) for t in loaded.values()):
+        raise ModelError(
+            f"{path}: holds {type(loaded).__name__}, not named tensors; give the state dict of an SAE"
+        )
+    return {str(name): tensor.detach() for name, tensor in loaded.items()}
