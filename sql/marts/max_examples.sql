@@ -1,0 +1,16 @@
+-- output: max_examples
+-- grain:  sae, feature, rank
+-- inputs: protein_features, proteins
+-- params: $sae VARCHAR  SAE
+-- what:   The ten proteins on which a feature is strongest; ties by accession.
+select
+    $sae as sae,
+    f.feature,
+    row_number() over (partition by f.feature order by f.activation desc, p.accession asc)::integer as rank,
+    p.accession,
+    f.position,
+    f.activation
+from protein_features as f
+inner join proteins as p on f.protein_id = p.protein_id
+where f.sae = $sae
+qualify row_number() over (partition by f.feature order by f.activation desc, p.accession asc) <= 10
