@@ -5,5 +5,6 @@ from interplm_wh.store.reader import Warehouse
 from interplm_wh.store.reader import open_warehouse as open
 from interplm_wh.store.staging import Staging, stage
 from interplm_wh.store.transaction import Transaction, write
+from interplm_wh.store.vacuum import VacuumReport, vacuum
 
-__all__ = ["Staging", "Transaction", "Warehouse", "init", "open", "stage", "write"]
+__all__ = ["Staging", "Transaction", "VacuumReport", "Warehouse", "init", "open", "stage", "vacuum", "write"]

@@ -9,6 +9,7 @@ import duckdb
 
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.schema import Column, Table
+from interplm_wh.store.rows import value
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,18 @@ def broken_rules(con: duckdb.DuckDBPyConnection, table: Table, relation: str) ->
     return found
 
 
-def relation_checks(table: Table, relation: str, *, keys: bool = True) -> Iterator[Check]:
-    """Yield the checks on keys and references of a relation."""
-    if keys:
-        grain = ", ".join(quote_identifier(c) for c in table.grain)
-        yield Check(
-            table.name,
-            f"({', '.join(table.grain)}) is unique",
-            f"select count(*) from (select 1 from {relation} group by {grain} having count(*) > 1)",  # noqa: S608
-        )
+def key_check(table: Table, relation: str) -> Check:
+    """Return the check that the grain of a relation is unique."""
+    grain = ", ".join(quote_identifier(c) for c in table.grain)
+    return Check(
+        table.name,
+        f"({', '.join(table.grain)}) is unique",
+        f"select count(*) from (select 1 from {relation} group by {grain} having count(*) > 1)",  # noqa: S608
+    )
+
+
+def reference_checks(table: Table, relation: str) -> Iterator[Check]:
+    """Yield the checks that what a relation refers to is there."""
     for column in table.columns:
         if column.references is None:
             continue
@@ -83,12 +87,18 @@ def relation_checks(table: Table, relation: str, *, keys: bool = True) -> Iterat
 
 
 def _count(con: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = con.execute(sql).fetchone()
-    return int(row[0]) if row else 0
+    return int(value(con, sql))
 
 
-def run(con: duckdb.DuckDBPyConnection, table: Table, relation: str, *, keys: bool = True) -> list[str]:
-    """Run all checks of a table on a relation with its columns.
+def run(con: duckdb.DuckDBPyConnection, table: Table, rows: str, *, keys_of: str | None = None) -> list[str]:
+    """Run the checks of a table.
+
+    Parameters
+    ----------
+    rows : str
+        The relation whose values and references are checked, quoted.
+    keys_of : str, optional
+        The relation whose grain must be unique.
 
     Returns
     -------
@@ -96,10 +106,11 @@ def run(con: duckdb.DuckDBPyConnection, table: Table, relation: str, *, keys: bo
         One sentence per broken rule.
     """
     faults: list[str] = []
-    first = row_checks(table, relation)
+    first = row_checks(table, rows)
     if first is not None and _count(con, first.sql):
-        faults += broken_rules(con, table, relation)
-    for check in relation_checks(table, relation, keys=keys):
+        faults += broken_rules(con, table, rows)
+    found = [*reference_checks(table, rows), *([key_check(table, keys_of)] if keys_of else [])]
+    for check in found:
         n_rows = _count(con, check.sql)
         if n_rows:
             faults.append(f"{table.name}: {check.rule}, but {n_rows:,} do not hold")

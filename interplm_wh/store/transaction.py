@@ -16,13 +16,12 @@ import duckdb
 from interplm_wh import __version__, schema
 from interplm_wh.errors import CheckError, NotThereError, faults_message
 from interplm_wh.quote import quote_identifier, quote_literal
-from interplm_wh.store import catalogue, checks, files, layout, lock
+from interplm_wh.store import catalogue, checks, files, layout, lock, ordered
 from interplm_wh.store.staging import Staging, remove_leftovers, stage
 
 MEMORY_LIMIT = "2GB"
-# Rows of these tables are counted in hundreds of millions; whoever writes a part checks that its
-# rows are in strictly ascending order, which makes the key unique without a second copy in memory.
-CHECKED_BY_WRITER = frozenset({"activations", "protein_features"})
+# Long enough for a writer that only registers what it has finished.
+SHORT_WAIT = 3.0
 
 
 class Transaction:
@@ -37,6 +36,8 @@ class Transaction:
         their Parquet, to be changed by `append` and `replace`; stored views and macros are there.
     staging : Staging
         Where new folders are written.
+    previous : frozenset of str
+        Folders that only the catalogue before the published one names.
     """
 
     def __init__(self, root: Path, staging: Staging, *, command: str, settings: Mapping[str, Any]) -> None:
@@ -65,8 +66,13 @@ class Transaction:
                 self.con.execute(f"insert into {name} by name from published.{name}")
         if published.exists():
             self.con.execute("detach published")
-        self.con.execute("delete from folders where not is_current")
+        self.previous = self._forget_previous()
         self.refresh_views()
+
+    def _forget_previous(self) -> frozenset[str]:
+        """Take the folders that only the catalogue before this one named out of the working copy."""
+        gone = self.con.execute("delete from folders where not is_current returning folder").fetchall()
+        return frozenset(folder for (folder,) in gone)
 
     # -- folders ---------------------------------------------------------------------------------
 
@@ -231,28 +237,39 @@ class Transaction:
         self.run_id = uuid.uuid4().hex
         self._started = _now()
         self._fingerprints = {}
-        self.con.execute("delete from folders where not is_current")
+        self.previous = self._forget_previous()
         self.refresh_views()
 
     def _check(self) -> None:
         faults: list[str] = []
         for table in catalogue.catalogue_tables():
-            faults += checks.run(self.con, table, quote_identifier(table.name))
-        fresh = {
-            name
-            for (name,) in self.con.execute(
-                "select distinct table_name from folders where is_current and run_id = ?", [self.run_id]
-            ).fetchall()
-        }
-        for name in sorted(fresh):
-            keys = name not in CHECKED_BY_WRITER
-            faults += checks.run(self.con, schema.table(name), quote_identifier(name), keys=keys)
+            name = quote_identifier(table.name)
+            faults += checks.run(self.con, table, name, keys_of=name)
+        fresh = self.con.execute(
+            "select table_name, list(folder) from folders where is_current and run_id = ? "
+            "group by table_name",
+            [self.run_id],
+        ).fetchall()
+        for name, folders in sorted(fresh):
+            faults += self._folder_faults(schema.table(name), [self.locate(f) for f in folders])
         if faults:
             raise CheckError(
                 faults_message(
                     str(self.root), faults, "nothing was published; the last warehouse is unchanged"
                 )
             )
+
+    def _folder_faults(self, table: schema.Table, folders: Sequence[Path]) -> list[str]:
+        """Check what is new; only keys, where files do not hold them by their order, against all rows."""
+        if not any(any(folder.glob("*.parquet")) for folder in folders):
+            return []
+        by_order = table.name in ordered.UNIQUE_BY_ORDER
+        rows = f"({layout.view_select(table, folders)})"
+        faults = checks.run(self.con, table, rows, keys_of=None if by_order else quote_identifier(table.name))
+        for path in (path for folder in folders for path in sorted(folder.glob("*.parquet"))):
+            if fault := ordered.order_fault(path, table):
+                faults.append(f"{table.name}: {path.name}: {fault}")
+        return faults
 
 
 def _sae_of(folder: Path) -> str | None:
@@ -271,7 +288,7 @@ def write(
     command: str,
     settings: Mapping[str, Any] | None = None,
     staging: Staging | None = None,
-    wait_seconds: float = 0.0,
+    wait_seconds: float = SHORT_WAIT,
 ) -> Iterator[Transaction]:
     """Change a warehouse under its lock; without `publish` nothing has happened.
 

@@ -1,0 +1,75 @@
+"""What is in a warehouse, and what is out of date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from interplm_wh import build, sqlfile, store
+from interplm_wh.ask.table import plain_table
+
+
+@dataclass(frozen=True)
+class Info:
+    """What is in a warehouse.
+
+    Attributes
+    ----------
+    path : Path
+    proteins, sources, plms, saes, runs, storage : list of dict
+        The rows of the questions of the same names in `sql/info/`.
+    stale : dict of str to list of str
+        For each SAE, the tables that are missing or older than what they are made from.
+    """
+
+    path: Path
+    proteins: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
+    plms: list[dict[str, Any]]
+    saes: list[dict[str, Any]]
+    runs: list[dict[str, Any]]
+    storage: list[dict[str, Any]]
+    stale: dict[str, list[str]]
+
+    def lines(self) -> list[str]:
+        """Print it for people."""
+        lines = [f"warehouse {self.path}", ""]
+        sections = ("proteins", "sources", "plms", "saes", "storage", "runs")
+        for name in sections:
+            rows: list[dict[str, Any]] = getattr(self, name)
+            lines += [name, *(f"  {line}" for line in _section(rows)), ""]
+        behind = {sae: tables for sae, tables in self.stale.items() if tables}
+        for sae, tables in behind.items():
+            lines.append(f"{sae}: missing or older than the data: {', '.join(tables)}")
+        lines.append(
+            "bring tables up to date with: interplm-wh build" if behind else "every table is up to date"
+        )
+        return lines
+
+
+def _section(rows: list[dict[str, Any]]) -> list[str]:
+    if not rows:
+        return ["none"]
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    return plain_table(list(rows[0]), cells)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def info(warehouse: str | Path) -> Info:
+    """Describe a warehouse.
+
+    Raises
+    ------
+    NotThereError
+        If there is none.
+    """
+    with store.open(warehouse) as wh:
+        questions = {name: wh.sql(file.sql).to_pylist() for name, file in sqlfile.load_folder("info").items()}
+        encoded = [row["sae"] for row in questions["saes"] if row["n_proteins"]]
+        return Info(wh.path, **questions, stale=build.stale(wh.con, encoded))

@@ -1,0 +1,110 @@
+"""Check everything that a warehouse says of itself: schemas, and every Parquet file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from interplm_wh import progress, schema, store
+from interplm_wh.quote import quote_identifier
+from interplm_wh.store import catalogue, checks, files, ordered
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """The outcome of `verify`.
+
+    Attributes
+    ----------
+    n_tables, n_parts : int
+        What was checked.
+    faults : tuple of str
+        One sentence per broken rule or damaged file.
+    """
+
+    n_tables: int
+    n_parts: int
+    faults: tuple[str, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing was found."""
+        return not self.faults
+
+    def lines(self) -> list[str]:
+        """Print it for people."""
+        checked = f"{self.n_tables} tables and {self.n_parts} files checked"
+        if self.is_sound:
+            return [f"{checked}: sound"]
+        return [
+            f"{checked}: {len(self.faults)} faults",
+            *(f"  - {fault}" for fault in self.faults),
+            "restore the damaged files from a copy; or take out what they belong to (interplm-wh remove) "
+            "and add, encode and build it again",
+        ]
+
+
+def verify(warehouse: str | Path) -> VerifyReport:
+    """Check every schema rule and every Parquet file of a warehouse.
+
+    Raises
+    ------
+    NotThereError
+        If there is none.
+    """
+    with store.open(warehouse) as wh:
+        parts = wh.sql("from parts order by path").to_pylist()
+        tables = [*catalogue.catalogue_tables(), *catalogue.lake_tables()]
+        faults: list[str] = []
+        with progress.track("verifying", total=len(parts) + len(tables), unit="checks") as bar:
+            damaged: set[str] = set()
+            for part in parts:
+                found = _part_faults(wh.path, part)
+                faults += found
+                if found:
+                    damaged.add(part["table_name"])
+                bar.advance(1)
+            faults += _unlisted(wh, {part["path"] for part in parts})
+            for table in tables:
+                # A table with a damaged file cannot be read; that file is a fault already.
+                if table.name not in damaged and not _reads_damaged(table, damaged):
+                    name = quote_identifier(table.name)
+                    by_order = table.name in ordered.UNIQUE_BY_ORDER
+                    faults += checks.run(wh.con, table, name, keys_of=None if by_order else name)
+                bar.advance(1)
+    return VerifyReport(len(tables), len(parts), tuple(faults))
+
+
+def _reads_damaged(table: schema.Table, damaged: set[str]) -> bool:
+    return any((c.references or "").partition(".")[0] in damaged for c in table.columns)
+
+
+def _part_faults(root: Path, part: dict[str, object]) -> list[str]:
+    path = root / str(part["path"])
+    if not path.is_file():
+        return [f"{part['path']} is missing"]
+    if path.stat().st_size != part["n_bytes"]:
+        return [f"{part['path']} has {path.stat().st_size:,} bytes instead of {part['n_bytes']:,}"]
+    if files.sha256(path) != part["sha256"]:
+        return [f"{part['path']} was changed: its checksum is not the recorded one"]
+    try:
+        fact = files.facts(path)
+        found = ordered.order_fault(path, schema.table(str(part["table_name"])))
+    except (pa.ArrowException, OSError) as error:
+        return [f"{part['path']} cannot be read ({error})"]
+    faults = [f"{part['path']}: {found}"] if found else []
+    if fact.n_rows != part["n_rows"]:
+        faults.append(f"{part['path']} has {fact.n_rows:,} rows instead of {part['n_rows']:,}")
+    return faults
+
+
+def _unlisted(wh: store.Warehouse, listed: set[str]) -> list[str]:
+    folders = [f for paths in catalogue.current_folders(wh.con).values() for f in paths]
+    there = {
+        file.relative_to(wh.path).as_posix()
+        for folder in folders
+        for file in (wh.path / folder).glob("*.parquet")
+    }
+    return [f"{path} stands in a published folder but is not recorded" for path in sorted(there - listed)]

@@ -1,0 +1,105 @@
+"""Cut the activations of one SAE into blocks that fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from interplm_wh import schema
+from interplm_wh.quote import quote_identifier, quote_literal
+from interplm_wh.schema import Table
+from interplm_wh.store import Transaction, layout
+
+BLOCK_ROWS = 12_000_000
+
+_PARTS = """
+select
+    e.part,
+    min(e.protein_id) as first_protein,
+    max(e.protein_id) as last_protein,
+    sum(e.n_activations)::bigint as n_rows
+from encodings as e
+where e.sae = $sae and list_contains($folders::varchar[], parse_dirpath(e.part))
+group by e.part
+order by first_protein, e.part
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some Parquet files of `activations` of one SAE.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        Paths in the warehouse.
+    first_protein, last_protein : int
+        Bounds of their proteins.
+    n_rows : int
+    """
+
+    parts: tuple[str, ...]
+    first_protein: int
+    last_protein: int
+    n_rows: int
+
+
+def blocks(tx: Transaction, sae: str, folders: Sequence[str], *, max_rows: int = BLOCK_ROWS) -> list[Block]:
+    """Group the files of folders of `activations`, in the order of their proteins.
+
+    Each block has at most `max_rows` activations, or is a single file.
+    """
+    rows = tx.con.execute(_PARTS, {"sae": sae, "folders": list(folders)}).fetchall()
+    found: list[Block] = []
+    for part, first, last, n_rows in rows:
+        if found and found[-1].n_rows + n_rows <= max_rows:
+            block = found.pop()
+            found.append(
+                Block(
+                    (*block.parts, part),
+                    min(block.first_protein, first),
+                    max(block.last_protein, last),
+                    block.n_rows + n_rows,
+                )
+            )
+        else:
+            found.append(Block((part,), first, last, n_rows))
+    return found
+
+
+def focus(tx: Transaction, sae: str) -> None:
+    """Let every table that is kept per SAE hold the rows of one SAE only, until `release`."""
+    for table in _per_sae():
+        select = layout.view_select(table, tx.folder_paths(table.name, sae=sae))
+        tx.con.execute(layout.create_view(table, select, temporary=True))
+
+
+def restrict(tx: Transaction, sae: str, block: Block) -> None:
+    """Let `activations` and `encodings` hold one block only, until `focus` or `release`."""
+    located = [tx.locate(folder) / name for folder, _, name in (p.rpartition("/") for p in block.parts)]
+    files = ", ".join(quote_literal(str(path)) for path in located)
+    columns = schema.table("activations")
+    names = ", ".join(quote_identifier(c.name) for c in columns.file_columns)
+    tx.con.execute(
+        layout.create_view(
+            columns,
+            f"select {quote_literal(sae)} as sae, {names} "  # noqa: S608
+            f"from read_parquet([{files}], hive_partitioning = false)",
+            temporary=True,
+        )
+    )
+    parts = ", ".join(quote_literal(p) for p in block.parts)
+    select = layout.view_select(schema.table("encodings"), tx.folder_paths("encodings", sae=sae))
+    tx.con.execute(
+        layout.create_view(schema.table("encodings"), f"{select} where part in ({parts})", temporary=True)
+    )
+
+
+def release(tx: Transaction) -> None:
+    """Let every table hold the rows of all SAEs again."""
+    for table in _per_sae():
+        tx.con.execute(f"drop view if exists temp.{quote_identifier(table.name)}")
+
+
+def _per_sae() -> list[Table]:
+    return [t for t in schema.tables().values() if t.storage == "sae"]

@@ -1,0 +1,177 @@
+"""Decide what a build has to make: what is current is left alone, new proteins cost only themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import duckdb
+
+from interplm_wh import schema, sqlfile
+from interplm_wh.build.marts import Mart, resolve, views
+from interplm_wh.quote import quote_identifier
+from interplm_wh.schema import SQL_TYPES
+from interplm_wh.store.rows import value
+
+Action = Literal["current", "append", "rebuild"]
+
+# Small tables that say how a build went or was asked for, not what it is made from.
+_NOT_INPUTS = frozenset({"runs", "folders", "parts", "sources"})
+# What these say about the proteins already counted is compared row by row, so that rows about new
+# proteins do not make old counts stale.
+_PER_PROTEIN = ("annotations", "coverage", "proteins")
+_ANNOTATION_NAMES = frozenset({"annotations", "concepts"})
+
+_PARTS_SEEN = """
+create or replace temp table built_proteins as
+select distinct e.protein_id
+from encodings as e
+where e.sae = $sae and list_contains($folders::varchar[], parse_dirpath(e.part))
+"""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one folder of a mart was made from, as kept in `folders.fingerprint`.
+
+    Attributes
+    ----------
+    recipe : str
+        Checksum of the SQL, its parameters and its inputs other than proteins.
+    seen : tuple of str
+        Folders of `activations` that it counts; empty where the mart is made at once.
+    content : str
+        Checksum of what annotations, coverage and proteins say about the proteins in `seen`.
+    """
+
+    recipe: str
+    seen: tuple[str, ...]
+    content: str
+
+    def dump(self) -> str:
+        """Write it as text."""
+        return json.dumps({"recipe": self.recipe, "seen": self.seen, "content": self.content})
+
+    @staticmethod
+    def load(text: str | None) -> Made:
+        """Read it back."""
+        raw = json.loads(text or "{}")
+        return Made(raw.get("recipe", ""), tuple(raw.get("seen", ())), raw.get("content", ""))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done for one mart of one SAE.
+
+    Attributes
+    ----------
+    action : {'current', 'append', 'rebuild'}
+    recipe : str
+        As in `Made`.
+    fresh : tuple of str
+        Folders of `activations` that are still to be counted.
+    seen : tuple of str
+        Those that are counted already.
+    """
+
+    mart: Mart
+    sae: str
+    action: Action
+    recipe: str
+    fresh: tuple[str, ...]
+    seen: tuple[str, ...]
+
+
+def digest(*parts: object) -> str:
+    """Return a checksum of anything that prints."""
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+
+
+def folders_of(con: duckdb.DuckDBPyConnection, table: str, sae: str | None) -> list[tuple[str, str | None]]:
+    """Return (folder, fingerprint) of the current folders of a table."""
+    return con.execute(
+        "select folder, fingerprint from folders where is_current and table_name = $table "
+        "and ($sae is null or sae is null or sae = $sae) order by rank",
+        {"table": table, "sae": sae},
+    ).fetchall()
+
+
+def _input_state(con: duckdb.DuckDBPyConnection, name: str, sae: str) -> object:
+    if name not in schema.tables() or name in _NOT_INPUTS:
+        return None
+    table = schema.table(name)
+    if table.storage in ("lake", "sae"):
+        return [folder for folder, _ in folders_of(con, name, sae)]
+    where = " where sae = $sae" if name == "saes" else ""
+    order = ", ".join(quote_identifier(c) for c in table.grain)
+    params = {"sae": sae} if where else None
+    rows = con.execute(f"from {quote_identifier(name)}{where} order by {order}", params).fetchall()
+    return [list(map(str, row)) for row in rows]
+
+
+def recipe(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, values: Mapping[str, Any]) -> str:
+    """Return the checksum of all that a mart is made from, other than the proteins counted."""
+    inputs = resolve(mart.inputs)
+    stored = [f.sql for n, f in sorted(views().items()) if n in _views_below(mart.inputs)]
+    params = {p.name: values.get(p.name) for file in mart.files for p in file.params}
+    per_block = (
+        {"activations", "encodings", *_PER_PROTEIN, *_ANNOTATION_NAMES} if mart.is_per_block else set()
+    )
+    states = {name: _input_state(con, name, sae) for name in inputs if name not in per_block}
+    for name in ("first_protein", "last_protein"):
+        params.pop(name, None)
+    columns = [(c.name, SQL_TYPES[c.type]) for c in schema.table(mart.name).columns]
+    return digest([f.sql for f in mart.files], stored, columns, params, states)
+
+
+def _views_below(inputs: Sequence[str]) -> set[str]:
+    stored, found, waiting = views(), set[str](), list(inputs)
+    while waiting:
+        name = waiting.pop()
+        if name in stored and name not in found:
+            found.add(name)
+            waiting += stored[name].inputs
+    return found
+
+
+def content(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, seen: Sequence[str]) -> str:
+    """Return the checksum of what the inputs say about the proteins in folders of `activations`."""
+    con.execute(_PARTS_SEEN, {"sae": sae, "folders": list(seen)})
+    inputs = resolve(mart.inputs)
+    parts = []
+    for name in _PER_PROTEIN:
+        if name in inputs:
+            parts.append([name, value(con, sqlfile.load("build", f"content_{name}").sql)])
+    con.execute("drop table built_proteins")
+    return digest(parts)
+
+
+def step(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, values: Mapping[str, Any]) -> Step:
+    """Compare what a mart was made from with what is there now.
+
+    Parameters
+    ----------
+    con : DuckDBPyConnection
+        With the tables of a warehouse.
+    values : mapping
+        Values of the parameters of the SQL files.
+    """
+    now = recipe(con, mart, sae, values)
+    made = [Made.load(text) for _, text in folders_of(con, mart.name, sae)]
+    everything = (
+        tuple(folder for folder, _ in folders_of(con, "activations", sae)) if mart.is_per_block else ()
+    )
+    seen = tuple(folder for one in made for folder in one.seen)
+    usable = (
+        bool(made)
+        and all(one.recipe == now for one in made)
+        and set(seen) <= set(everything)
+        and all(one.content == content(con, mart, sae, one.seen) for one in made if mart.is_per_block)
+    )
+    if not usable:
+        return Step(mart, sae, "rebuild", now, everything, ())
+    fresh = tuple(folder for folder in everything if folder not in set(seen))
+    return Step(mart, sae, "append" if fresh else "current", now, fresh, seen)

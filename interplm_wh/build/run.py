@@ -1,0 +1,193 @@
+"""Build every mart of every SAE from its activations, and publish them together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from interplm_wh import names, progress, store
+from interplm_wh.build import blocks, marts, plan, scale
+from interplm_wh.build.make import make, parameters
+from interplm_wh.errors import InputError
+from interplm_wh.store import Transaction
+
+MAX_THRESHOLDS = 10
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did.
+
+    Attributes
+    ----------
+    settings : dict
+        Thresholds, minimums and presence that hold now.
+    rebuilt, appended, current : tuple of str
+        ``SAE/table`` that was made anew, extended by new proteins, or left alone.
+    """
+
+    settings: dict[str, Any]
+    rebuilt: tuple[str, ...]
+    appended: tuple[str, ...]
+    current: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Describe the build for people."""
+        settings = ", ".join(f"{key} {_shown(value)}" for key, value in self.settings.items())
+        return [
+            f"settings: {settings}",
+            f"tables: {len(self.rebuilt)} built, {len(self.appended)} extended, "
+            f"{len(self.current)} unchanged",
+        ]
+
+
+def _shown(value: object) -> str:
+    return " ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)
+
+
+def build(
+    warehouse: str | Path,
+    *,
+    select: Sequence[str] = (),
+    thresholds: Sequence[float] | None = None,
+    min_residues: int | None = None,
+    min_domains: int | None = None,
+    presence: float | None = None,
+) -> BuildReport:
+    """Make every table that is missing or out of date.
+
+    Parameters
+    ----------
+    warehouse : str or Path
+    select : sequence of str
+        Build only these tables, and those that they read.
+    thresholds : sequence of float, optional
+        At most 10 activation thresholds; a feature fires strictly above one.
+    min_residues, min_domains : int, optional
+        A concept is scored with more residues, or more instances, than these in valid and test.
+    presence : float, optional
+        A feature is present strictly above this activation. What is not given is as in the last
+        build.
+
+    Returns
+    -------
+    BuildReport
+
+    Raises
+    ------
+    InputError
+        If a setting is out of range or `select` names an unknown table.
+    LockedError
+        If another process is writing.
+    """
+    wanted = _wanted(select)
+    settings = {"min_residues": min_residues, "min_domains": min_domains, "presence": presence}
+    given = {key: value for key, value in settings.items() if value is not None}
+    _check_settings(given, thresholds)
+    with store.write(warehouse, command="build", settings={**given, "thresholds": thresholds}) as tx:
+        is_changed = _apply_settings(tx, given, thresholds)
+        steps = run(tx, wanted)
+        if is_changed or any(step.action != "current" for step in steps):
+            tx.publish()
+        return _report(tx, steps)
+
+
+def _wanted(select: Sequence[str]) -> set[str] | None:
+    known = [mart.name for mart in marts.ordered()]
+    for name in select:
+        if name not in known:
+            nearest = names.nearest(name, known)
+            hint = f"; did you mean {nearest}?" if nearest else f"; the tables are {', '.join(sorted(known))}"
+            raise InputError(f"there is no table {name} to build{hint}")
+    return marts.with_ancestors(set(select)) if select else None
+
+
+def _check_settings(given: Mapping[str, float], thresholds: Sequence[float] | None) -> None:
+    faults = [f"{key} must be at least 0, not {value}" for key, value in given.items() if not value >= 0]
+    if thresholds is not None:
+        if not 0 < len(set(thresholds)) == len(thresholds) <= MAX_THRESHOLDS:
+            faults.append(f"thresholds must be 1 to {MAX_THRESHOLDS} different numbers")
+        faults += [
+            f"the threshold {t} is not a number from 0 upwards" for t in thresholds if not 0 <= t < math.inf
+        ]
+    if faults:
+        raise InputError("; ".join(faults))
+
+
+def _apply_settings(tx: Transaction, given: Mapping[str, Any], thresholds: Sequence[float] | None) -> bool:
+    before = tx.con.execute("from settings order by all").fetchall(), _thresholds(tx)
+    for key, value in given.items():
+        tx.con.execute("update settings set value = ? where setting = ?", [str(value), key])
+    if thresholds is not None:
+        tx.con.execute("delete from thresholds")
+        for rank, threshold in enumerate(sorted(thresholds), start=1):
+            tx.con.execute("insert into thresholds values (?, ?)", [rank, threshold])
+    return before != (tx.con.execute("from settings order by all").fetchall(), _thresholds(tx))
+
+
+def _thresholds(tx: Transaction) -> tuple[float, ...]:
+    return tuple(t for (t,) in tx.con.execute("select threshold from thresholds order by rank").fetchall())
+
+
+def run(tx: Transaction, wanted: set[str] | None = None) -> list[plan.Step]:
+    """Bring the marts of every SAE that has encoded proteins up to date in the working copy."""
+    saes = [s for (s,) in tx.con.execute("select distinct sae from encodings order by sae").fetchall()]
+    todo = [mart for mart in marts.ordered() if wanted is None or mart.name in wanted]
+    steps: list[plan.Step] = []
+    with progress.track("building", total=len(saes) * len(todo), unit="tables") as bar:
+        for sae in saes:
+            blocks.focus(tx, sae)
+            try:
+                for mart in todo:
+                    bar.describe(f"building {sae}: {mart.name}")
+                    steps.append(bring_up_to_date(tx, mart, sae))
+                    bar.advance(1)
+            finally:
+                blocks.release(tx)
+    return steps
+
+
+def bring_up_to_date(tx: Transaction, mart: marts.Mart, sae: str) -> plan.Step:
+    """Make one mart of one SAE, where it is missing or out of date."""
+    if mart.name == scale.TABLE:
+        return scale.fix(tx, mart, sae)
+    values = parameters(tx.con, sae)
+    step = plan.step(tx.con, mart, sae, values)
+    if step.action != "current":
+        make(tx, step, values)
+        blocks.focus(tx, sae)
+    return step
+
+
+def _report(tx: Transaction, steps: Sequence[plan.Step]) -> BuildReport:
+    def named(action: plan.Action) -> tuple[str, ...]:
+        return tuple(f"{s.sae}/{s.mart.name}" for s in steps if s.action == action)
+
+    settings = dict(tx.con.execute("from settings order by setting").fetchall())
+    return BuildReport(
+        {"thresholds": _thresholds(tx), **settings}, named("rebuild"), named("append"), named("current")
+    )
+
+
+def stale(con: duckdb.DuckDBPyConnection, saes: Sequence[str]) -> dict[str, list[str]]:
+    """Return, for each SAE, the marts that are missing or out of date, in the order of building."""
+    found: dict[str, list[str]] = {}
+    for sae in saes:
+        values = parameters(con, sae)
+        behind: set[str] = set()
+        for mart in marts.ordered():
+            if mart.name == scale.TABLE:
+                is_behind = not plan.folders_of(con, mart.name, sae)
+            else:
+                is_behind = bool(behind & set(marts.resolve(mart.inputs))) or (
+                    plan.step(con, mart, sae, values).action != "current"
+                )
+            if is_behind:
+                behind.add(mart.name)
+        found[sae] = [mart.name for mart in marts.ordered() if mart.name in behind]
+    return found

@@ -1,0 +1,114 @@
+"""The scale of an SAE: one number per feature, fixed once, replaced only on demand (see `rescale`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from interplm_wh.build import marts, plan
+from interplm_wh.build.make import make_merged, parameters
+from interplm_wh.errors import InputError, NotThereError
+from interplm_wh.store import Transaction, layout
+from interplm_wh.store.rows import first_row, value
+
+TABLE = "features"
+ScaleSource = Literal["all", "valid", "checkpoint", "fasta"]
+Float32 = npt.NDArray[np.float32]
+
+
+def lay_sae_features(tx: Transaction, sae: str, *, scale: Float32 | None = None) -> bool:
+    """Lay the relation `sae_features`: what the weights say of each feature.
+
+    Parameters
+    ----------
+    scale : float32 [n_features], optional
+        Taken for the checkpoint's scale.
+
+    Returns
+    -------
+    bool
+        Whether there is a checkpoint scale.
+    """
+    row = first_row(tx.con, "select n_features from saes where sae = ?", [sae])
+    if row is None:
+        raise NotThereError(f"there is no SAE {sae}; see: interplm-wh info")
+    n_features = int(row[0])
+    decoder_norm, checkpoint = _from_weights(tx.root / layout.SAES / sae / "sae.safetensors")
+    scale = checkpoint if scale is None else scale
+    columns = {
+        "sae": pa.array([sae] * n_features, pa.string()),
+        "feature": pa.array(np.arange(n_features, dtype=np.int32)),
+        "decoder_norm": pa.nulls(n_features, pa.float32())
+        if decoder_norm is None
+        else pa.array(decoder_norm),
+        "checkpoint_max": pa.nulls(n_features, pa.float32()) if scale is None else pa.array(scale),
+    }
+    tx.con.register("given_features", pa.table(columns))
+    tx.con.execute("create or replace temp table sae_features as from given_features")
+    tx.con.unregister("given_features")
+    return scale is not None
+
+
+def _from_weights(path: Path) -> tuple[Float32 | None, Float32 | None]:
+    if not path.exists():
+        return None, None
+    from safetensors.numpy import load_file
+
+    tensors = load_file(path)
+    return tensors.get("decoder_norm"), tensors.get("checkpoint_scale")
+
+
+def fix(
+    tx: Transaction,
+    mart: marts.Mart,
+    sae: str,
+    *,
+    source: ScaleSource | None = None,
+    given: Float32 | None = None,
+    n_given: int = 0,
+    label: str | None = None,
+) -> plan.Step:
+    """Fix the scale of an SAE that has none yet, or any SAE where `source` is given.
+
+    Parameters
+    ----------
+    source : {'all', 'valid', 'checkpoint', 'fasta'}, optional
+        None: the checkpoint's own scale if it has one, otherwise all encoded proteins.
+    given : float32 [n_features], optional
+        The scale itself, for 'fasta', taken over `n_given` proteins.
+    label : str, optional
+        What `saes.scale_source` says; `source` by default.
+    """
+    if source is None and plan.folders_of(tx.con, mart.name, sae):
+        return plan.Step(mart, sae, "current", "", (), ())
+    has_checkpoint = lay_sae_features(tx, sae, scale=given)
+    if source == "checkpoint" and not has_checkpoint:
+        raise InputError(f"the checkpoint of {sae} carries no scale; use: scale --sae {sae} --from all")
+    source = source or ("checkpoint" if has_checkpoint else "all")
+    # To the SQL a scale that is given is the same, wherever it came from.
+    in_sql = "checkpoint" if source == "fasta" else source
+    values = {**parameters(tx.con, sae), "scale_source": in_sql}
+    everything = tuple(folder for folder, _ in plan.folders_of(tx.con, "activations", sae))
+    seen = () if in_sql == "checkpoint" else everything
+    make_merged(tx, plan.Step(mart, sae, "rebuild", plan.digest(source), seen, ()), values)
+    n_proteins = n_given if in_sql == "checkpoint" else _n_proteins(tx, sae, in_sql)
+    tx.con.execute(
+        "update saes set scale_source = ?, n_scale_proteins = ? where sae = ?",
+        [label or source, n_proteins, sae],
+    )
+    tx.con.execute("drop table sae_features")
+    return plan.Step(mart, sae, "rebuild", "", seen, ())
+
+
+def _n_proteins(tx: Transaction, sae: str, source: str) -> int:
+    n_proteins: int = value(
+        tx.con,
+        "select count(*) from encodings as e inner join proteins as p on e.protein_id = p.protein_id "
+        "where e.sae = $sae and ($source = 'all' or p.split = $source)",
+        {"sae": sae, "source": source},
+    )
+    return n_proteins

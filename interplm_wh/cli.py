@@ -1,0 +1,376 @@
+"""The command line: each command parses, calls one function, and prints what that returns."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import click
+
+from interplm_wh import __version__
+from interplm_wh.errors import InterplmError
+
+FILES = click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+
+
+class _Report(Protocol):
+    def lines(self) -> Sequence[str]: ...
+
+
+def show(report: _Report) -> None:
+    """Print a report to standard output."""
+    for line in report.lines():
+        click.echo(line)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "-w", "--warehouse", envvar="INTERPLM_WH", default="warehouse", show_default=True,
+    type=click.Path(path_type=Path), help="Folder of the warehouse; also $INTERPLM_WH.",
+)  # fmt: skip
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, prog_name="interplm-wh")
+@click.pass_context
+def cli(ctx: click.Context, warehouse: Path, debug: bool) -> None:
+    """A data warehouse of sparse-autoencoder features of protein language models.
+
+    Encode once; ask in SQL.
+    """
+    ctx.obj = warehouse
+    ctx.meta["debug"] = debug
+
+
+@cli.command()
+@click.option("--seed", default=0, show_default=True, help="Seed of splits and draws.")
+@click.pass_obj
+def init(warehouse: Path, seed: int) -> None:
+    """Make an empty warehouse."""
+    from interplm_wh import store
+
+    click.echo(f"made {store.init(warehouse, seed=seed)}")
+
+
+@cli.command()
+@click.pass_obj
+def demo(warehouse: Path) -> None:
+    """Run the whole job on a small synthetic proteome with the models that come with the package."""
+    from interplm_wh.demo import run_demo
+
+    show(run_demo(warehouse))
+
+
+@cli.command()
+@click.argument("pipeline")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.pass_obj
+def run(warehouse: Path, pipeline: str, dry_run: bool) -> None:
+    """Run a pipeline: a YAML file, or the name of one that comes with the package."""
+    from interplm_wh.pipeline import run_pipeline
+
+    show(run_pipeline(pipeline, warehouse, dry_run=dry_run))
+
+
+@cli.group()
+def add() -> None:
+    """Add proteins, annotations, SAEs or activations."""
+
+
+@add.command("proteins")
+@FILES
+@click.option("--uniprot", metavar="QUERY", help="Download the answer to a UniProtKB query.")
+@click.option("--sample", type=click.IntRange(min=1), help="Add a random sample of N proteins.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
+@click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer proteins.")
+@click.option("--skip-bad", is_flag=True, help="Reject and count bad rows instead of stopping.")
+@click.pass_obj
+def add_proteins(
+    warehouse: Path, files: tuple[Path, ...], uniprot: str | None, sample: int | None, seed: int,
+    max_length: int | None, skip_bad: bool,
+) -> None:  # fmt: skip
+    """Add proteins from FASTA, UniProtKB TSV, CSV, TSV or Parquet FILES, plain or gzip."""
+    from interplm_wh.ingest.proteins import add_proteins
+
+    _need_one(files, uniprot, "FILES or --uniprot QUERY")
+    report = add_proteins(
+        warehouse, files, uniprot=uniprot, sample=sample, seed=seed, max_length=max_length, skip_bad=skip_bad
+    )
+    show(report)
+
+
+@add.command("annotations")
+@FILES
+@click.option("--source", help="Name of the source; loading it again replaces it.")
+@click.option("--covers", metavar="all|listed|FILE", help="The proteins in which the source looked.")
+@click.option("--skip-bad", is_flag=True, help="Reject and count bad rows instead of stopping.")
+@click.pass_obj
+def add_annotations(
+    warehouse: Path, files: tuple[Path, ...], source: str | None, covers: str | None, skip_bad: bool
+) -> None:
+    """Add annotations from UniProtKB TSV, CSV, TSV or Parquet FILES, plain or gzip."""
+    from interplm_wh.ingest.annotations import add_annotations
+
+    _need_one(files, None, "FILES")
+    show(add_annotations(warehouse, files, source=source, covers=covers, skip_bad=skip_bad))
+
+
+@add.command("sae")
+@click.argument("source")
+@click.option("--name", required=True, help="Name of the SAE in the warehouse.")
+@click.option("--plm", required=True, help="PLM: hub id or local folder.")
+@click.option("--layer", required=True, type=click.IntRange(min=0), help="Index of the hidden state.")
+@click.option("--file", help="File within SOURCE, for instance ae_unnormalized.pt.")
+@click.option("--revision", help="Revision of SOURCE on the hub.")
+@click.option("--device", help="Device for the layer check, for instance cuda.")
+@click.option("--force", is_flag=True, help="Take it although the layer check fails; this is recorded.")
+@click.pass_obj
+def add_sae(
+    warehouse: Path, source: str, name: str, plm: str, layer: int, file: str | None, revision: str | None,
+    device: str | None, force: bool,
+) -> None:  # fmt: skip
+    """Add an SAE: a hub id, a folder, a file, or `identity` (the raw neurons)."""
+    from interplm_wh.sae import add_sae
+
+    report = add_sae(
+        warehouse,
+        source,
+        name=name,
+        plm=plm,
+        layer=layer,
+        file=file,
+        revision=revision,
+        device=device,
+        force=force,
+    )
+    show(report)
+
+
+@add.command("activations")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--sae", required=True, help="SAE that made them; registered if it is new.")
+@click.option("--n-features", type=click.IntRange(min=1), help="Number of features of the SAE.")
+@click.pass_obj
+def add_activations(warehouse: Path, file: Path, sae: str, n_features: int | None) -> None:
+    """Add activations made elsewhere: CSV, TSV or Parquet with accession, position, feature, value."""
+    from interplm_wh.ingest.activations import add_activations
+
+    show(add_activations(warehouse, file, sae=sae, n_features=n_features))
+
+
+@cli.command()
+@click.option("--sae", "saes", multiple=True, required=True, help="SAE to encode with; repeat for more.")
+@click.option(
+    "--dtype", default="float32", show_default=True,
+    type=click.Choice(["float32", "bfloat16", "float16"]), help="Number format of the PLM.",
+)  # fmt: skip
+@click.option("--device", help="For instance cpu or cuda; the fastest there is by default.")
+@click.option("--min-value", default=0.0, show_default=True, help="Keep activations above this only.")
+@click.option("--token-budget", type=click.IntRange(min=1), help="Most tokens in one batch.")
+@click.pass_obj
+def encode(
+    warehouse: Path,
+    saes: tuple[str, ...],
+    dtype: str,
+    device: str | None,
+    min_value: float,
+    token_budget: int | None,
+) -> None:
+    """Encode the proteins that an SAE has not encoded yet; SAEs of one PLM share its passes."""
+    from interplm_wh.encode import encode
+
+    report = encode(
+        warehouse, saes, dtype=dtype, device=device, min_value=min_value,
+        **({} if token_budget is None else {"token_budget": token_budget}),
+    )  # fmt: skip
+    show(report)
+
+
+@cli.command()
+@click.option("--sae", required=True)
+@click.option(
+    "--from", "source", required=True, metavar="all|valid|checkpoint|FASTA", help="What sets the scale."
+)
+@click.pass_obj
+def scale(warehouse: Path, sae: str, source: str) -> None:
+    """Replace the scale of an SAE and build again all that depends on it."""
+    from interplm_wh.build import scale
+
+    show(scale(warehouse, sae=sae, source=source))
+
+
+@cli.command()
+@click.option(
+    "--select", multiple=True, metavar="TABLE", help="Build this table and what it reads; repeatable."
+)
+@click.option("--thresholds", metavar="T,T,…", help="Activation thresholds, for instance 0,0.15,0.5,0.6,0.8.")
+@click.option("--min-residues", type=int, help="Score concepts with more residues than this.")
+@click.option("--min-domains", type=int, help="Score concepts with more instances than this.")
+@click.option("--presence", type=float, help="A feature is present above this activation.")
+@click.pass_obj
+def build(
+    warehouse: Path, select: tuple[str, ...], thresholds: str | None, min_residues: int | None,
+    min_domains: int | None, presence: float | None,
+) -> None:  # fmt: skip
+    """Make every table that is missing or out of date; what is not given is as in the last build."""
+    from interplm_wh.build import build
+
+    report = build(
+        warehouse, select=select, thresholds=_numbers(thresholds), min_residues=min_residues,
+        min_domains=min_domains, presence=presence,
+    )  # fmt: skip
+    show(report)
+
+
+@cli.command()
+@click.option("--sae", help="One SAE only.")
+@click.option(
+    "--pairs", default=20, show_default=True, type=click.IntRange(min=0), help="Best pairs to show."
+)
+@click.pass_obj
+def report(warehouse: Path, sae: str | None, pairs: int) -> None:
+    """Print what each SAE finds on held-out proteins."""
+    from interplm_wh.ask import report
+
+    show(report(warehouse, sae=sae, n_pairs=pairs))
+
+
+@cli.command()
+@click.argument("sql")
+@click.option("--format", "form", default="table", show_default=True,
+              type=click.Choice(["table", "csv", "json", "parquet"]))  # fmt: skip
+@click.pass_obj
+def query(warehouse: Path, sql: str, form: str) -> None:
+    """Answer one SELECT; it may read other files, so that your own tables can be joined."""
+    from interplm_wh.ask import query, write_rows
+
+    write_rows(query(warehouse, sql), sys.stdout.buffer, form=form)  # type: ignore[arg-type]
+
+
+@cli.command()
+@click.pass_obj
+def shell(warehouse: Path) -> None:
+    """Open the DuckDB shell on the warehouse, read-only."""
+    from interplm_wh.ask import shell
+
+    raise SystemExit(shell(warehouse))
+
+
+@cli.command()
+@click.pass_obj
+def info(warehouse: Path) -> None:
+    """Say what is in the warehouse, and what is out of date."""
+    from interplm_wh.ask import info
+
+    show(info(warehouse))
+
+
+@cli.command()
+@click.pass_obj
+def verify(warehouse: Path) -> None:
+    """Check every rule of the schemas and every file; exit code 1 where something is wrong."""
+    from interplm_wh.ask import verify
+
+    report = verify(warehouse)
+    show(report)
+    if not report.is_sound:
+        raise SystemExit(1)
+
+
+@cli.command()
+@click.pass_obj
+def vacuum(warehouse: Path) -> None:
+    """Remove folders that no catalogue names any more and that are older than a day."""
+    from interplm_wh.store import vacuum
+
+    show(vacuum(warehouse))
+
+
+@cli.group()
+def remove() -> None:
+    """Take an SAE, proteins or a source of annotations out of the warehouse."""
+
+
+@remove.command("sae")
+@click.argument("name")
+@click.pass_obj
+def remove_sae(warehouse: Path, name: str) -> None:
+    """Remove an SAE with its activations and tables."""
+    from interplm_wh.remove import remove_sae
+
+    show(remove_sae(warehouse, name))
+
+
+@remove.command("proteins")
+@click.argument("accessions", nargs=-1, required=True)
+@click.pass_obj
+def remove_proteins(warehouse: Path, accessions: tuple[str, ...]) -> None:
+    """Remove proteins, with all that is known of them."""
+    from interplm_wh.remove import remove_proteins
+
+    show(remove_proteins(warehouse, accessions))
+
+
+@remove.command("source")
+@click.argument("name")
+@click.pass_obj
+def remove_source(warehouse: Path, name: str) -> None:
+    """Remove a source of annotations with its concepts."""
+    from interplm_wh.remove import remove_source
+
+    show(remove_source(warehouse, name))
+
+
+def _need_one(files: tuple[Path, ...], other: str | None, what: str) -> None:
+    if not files and other is None:
+        raise click.UsageError(f"give {what}")
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        raise click.UsageError(f"--thresholds takes numbers, not {text!r}") from None
+
+
+def main() -> None:
+    """Run the command line; errors go to standard error with exit code 1, wrong usage with 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    debug = "--debug" in sys.argv[1:]
+    try:
+        cli.main(prog_name="interplm-wh", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except click.Abort:
+        _fail("stopped; what was published before is intact, and the same command goes on from there")
+    except InterplmError as error:
+        if debug:
+            raise
+        _fail(str(error))
+    except Exception as error:  # the outermost boundary: a user sees no traceback
+        if debug:
+            raise
+        _fail(_unexpected(error))
+
+
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}; nothing half-written was published"
+    text = str(error) or type(error).__name__
+    if "No space left" in text:
+        return f"the disk is full ({text}); free some space and run the same command again"
+    return f"{type(error).__name__}: {text}; run it again with --debug to see where"
+
+
+def _fail(message: str) -> None:
+    click.echo(f"Error: {message}", err=True)
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+-- output: residue_features
+-- grain:  feature
+-- inputs: activations, features, proteins
+-- params: $wanted_sae VARCHAR        SAE
+--         $wanted_accession VARCHAR  protein
+--         $wanted_position INTEGER   residue, 1-based
+-- what:   The features that are active on one residue, the strongest first.
+select
+    a.feature,
+    a.value,
+    (a.value / nullif(f.max_activation, 0))::float as activation
+from activations as a
+inner join features as f on a.sae = f.sae and a.feature = f.feature
+where
+    a.sae = $wanted_sae
+    and a.position = $wanted_position
+    and a.protein_id = (select p.protein_id from proteins as p where p.accession = $wanted_accession)
+order by activation desc nulls last, a.feature
