@@ -32,4 +32,5 @@ class ReluSAE(SAE):
     @property
     def decoder_norm(self) -> Tensor:
         """Euclidean norm of each decoder column, float32 [n_features]."""
-        return self.tensors["decoder.weight"].norm(dim=0)
+        norm: Tensor = self.tensors["decoder.weight"].norm(dim=0)  # [F]
+        return norm
