@@ -8,6 +8,7 @@
     ├── LockedError               another process is writing to the warehouse
     ├── MismatchError             a model, layer or shape that does not belong together
     ├── CheckError                a schema check or a checksum that failed
+    ├── DownloadError             a server that does not answer, or not with what it should
     ├── ModelError                a model that cannot be loaded: absent, unreadable, unsafe, extra missing
     └── ResourceError             a file that the package itself should carry, or carries wrongly
 
@@ -47,6 +48,10 @@ class CheckError(InterplmError):
 
 class ModelError(InterplmError):
     """A model that cannot be loaded."""
+
+
+class DownloadError(InterplmError):
+    """A server that does not answer, or not with what it should."""
 
 
 class ResourceError(InterplmError):

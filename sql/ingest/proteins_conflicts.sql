@@ -32,31 +32,31 @@ union all
 select
     file,
     row,
-    'the protein is in another cluster already',
-    format('{} in the warehouse, {} here', coalesce(known_cluster, 'none'), cluster)
+    'the protein is in another cluster already' as reason,
+    format('{} in the warehouse, {} here', coalesce(known_cluster, 'none'), cluster) as text
 from compared
 where is_known and cluster is not null and cluster is distinct from known_cluster
 union all
 select
     file,
     row,
-    'the same sequence stands in two clusters',
-    format('{} and {}', key_cluster, cluster)
+    'the same sequence stands in two clusters' as reason,
+    format('{} and {}', key_cluster, cluster) as text
 from compared
 where cluster <> key_cluster
 union all
 select
     file,
     row,
-    'it joins proteins of the warehouse that are in different splits',
-    coalesce('cluster ' || key_cluster, 'its sequence')
+    'it joins proteins of the warehouse that are in different splits' as reason,
+    coalesce('cluster ' || key_cluster, 'its sequence') as text
 from compared
 where n_known_splits > 1 and not is_known
 union all
 select
     file,
     row,
-    'the same protein, sequence or cluster is in another split already',
-    format('{} there, {} here', coalesce(known_split, key_split), split)
+    'the same protein, sequence or cluster is in another split already' as reason,
+    format('{} there, {} here', coalesce(known_split, key_split), split) as text
 from compared
 where split <> coalesce(known_split, key_split)

@@ -6,14 +6,14 @@
 select
     row,
     is_ragged,
-    "Entry" as accession,
-    "Protein names" as name,
-    "Organism" as organism,
-    "Reviewed" = 'reviewed' as reviewed,
-    "Sequence" as sequence,
-    "Length" as stated_length,
+    entry as accession,
+    "protein names" as name,
+    organism,
+    reviewed = 'reviewed' as reviewed,
+    sequence,
+    length as stated_length,
     null::varchar as split,
     null::varchar as cluster,
     null::varchar as is_private,
-    "Cofactor" as note
+    cofactor as note
 from protein_source
