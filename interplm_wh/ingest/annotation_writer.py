@@ -27,8 +27,8 @@ def make(con: duckdb.DuckDBPyConnection, name: str, params: Mapping[str, Any] | 
 
 def scalar(con: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, Any] | None = None) -> Any:
     """Return the first value of the first row; None where there is no row."""
-    row = con.execute(sql, params or {}).fetchone()
-    return row[0] if row else None
+    rows = con.execute(sql, params or {}).fetchall()
+    return rows[0][0] if rows else None
 
 
 class SourceWriter:
@@ -51,13 +51,13 @@ class SourceWriter:
 
     def _free_keys(self) -> tuple[int, int]:
         """Return the lowest keys above those of all other sources."""
-        row = self.con.execute(
+        rows = self.con.execute(
             "select coalesce(max(a.annotation_id), -1) + 1, coalesce(max(a.instance_id), -1) + 1 "
             "from annotations as a inner join concepts as c on a.concept_id = c.concept_id "
             "where c.source <> $source",
             {"source": self.source},
-        ).fetchone()
-        return (int(row[0]), int(row[1])) if row else (0, 0)
+        ).fetchall()
+        return int(rows[0][0]), int(rows[0][1])
 
     def add_spans(self) -> None:
         """Write what stands in the temporary table `annotation_spans`."""
@@ -67,11 +67,11 @@ class SourceWriter:
             "annotations_numbered",
             {"first_annotation": self._next_annotation, "first_instance": self._next_instance},
         )
-        row = self.con.execute(
+        ((annotation, instance),) = self.con.execute(
             "select max(annotation_id), max(instance_id) from read_parquet(?)", [str(path)]
-        ).fetchone()
-        if row and row[0] is not None:
-            self._next_annotation, self._next_instance = row[0] + 1, row[1] + 1
+        ).fetchall()
+        if annotation is not None:
+            self._next_annotation, self._next_instance = annotation + 1, instance + 1
 
     def _name_concepts(self) -> None:
         make(self.con, "annotations_concepts", {"source": self.source})

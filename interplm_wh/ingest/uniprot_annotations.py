@@ -82,15 +82,15 @@ def _slices(file: readers.DataFile, columns: Sequence[str]) -> Iterator[pa.Table
     with duckdb.connect() as con, readers.reading(con, file):
         con.execute("set threads = 1")
         readers.create_view(con, file, "export", required=[_KEY], optional=[_SEQUENCE, *columns])
-        reader = con.sql("from export").to_arrow_reader(_BATCH_ENTRIES)
-        batches: list[pa.RecordBatch] = []
-        for batch in _batches(file, reader):
-            batches.append(batch)
-            if sum(b.num_rows for b in batches) >= SLICE_ENTRIES:
+        with con.sql("from export").to_arrow_reader(_BATCH_ENTRIES) as reader:
+            batches: list[pa.RecordBatch] = []
+            for batch in _batches(file, reader):
+                batches.append(batch)
+                if sum(b.num_rows for b in batches) >= SLICE_ENTRIES:
+                    yield pa.Table.from_batches(batches)
+                    batches = []
+            if batches:
                 yield pa.Table.from_batches(batches)
-                batches = []
-        if batches:
-            yield pa.Table.from_batches(batches)
 
 
 def _batches(file: readers.DataFile, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
