@@ -9,7 +9,8 @@ from typing import Any
 
 from interplm_wh import sqlfile, store
 from interplm_wh.errors import InputError, faults_message
-from interplm_wh.ingest import fasta, readers, uniprot_rest
+from interplm_wh.ingest import fasta, readers
+from interplm_wh.ingest.uniprot_rest import Download, download
 
 MAX_ACCESSION = 128
 _UNIPROT = (("Entry", "Sequence"), ("Protein names", "Organism", "Reviewed", "Length", "Cofactor"))
@@ -37,7 +38,9 @@ class AddProteinsReport:
     Attributes
     ----------
     files : tuple of Path
-        What was read, downloads included.
+        What was read, the download included.
+    download : Download or None
+        What `uniprot` gave; `add annotations` reads its file too.
     n_rows : int
         Rows (FASTA: records) in all files: the sum of the next six.
     n_added : int
@@ -58,6 +61,7 @@ class AddProteinsReport:
     """
 
     files: tuple[Path, ...]
+    download: Download | None
     n_rows: int
     n_added: int
     n_present: int
@@ -88,6 +92,8 @@ class AddProteinsReport:
             (self.n_space_removed, "had white space in the sequence, which was removed"),
         )
         said += [f"  {n:,} {what}" for n, what in counted if n]
+        if self.download is not None:
+            said.append(f"  {self.download.line()}")
         if self.unread:
             said.append(f"  columns not read: {', '.join(self.unread)}")
         return said
@@ -132,8 +138,9 @@ def add_proteins(
     for file in known:
         if file.format != "fasta":
             readers.require(file, _columns(file)[0])
-    if uniprot is not None:
-        known.append(readers.recognise(uniprot_rest.download(warehouse, uniprot).path))
+    fetched = None if uniprot is None else download(warehouse, uniprot)
+    if fetched is not None:
+        known.append(readers.recognise(fetched.path))
     settings = {
         "files": [str(path) for path in files], "uniprot": uniprot, "sample": sample, "seed": seed,
         "max_length": max_length, "skip_bad": skip_bad,
@@ -147,7 +154,7 @@ def add_proteins(
         if not skip_bad:
             _refuse_bad_rows(tx)
         _write(tx)
-        report = _report(tx, known)
+        report = _report(tx, known, fetched)
         if report.n_added or report.n_rejected:
             tx.publish()
         return report
@@ -231,7 +238,9 @@ def _seed(tx: store.Transaction) -> int:
     return int(row[0])
 
 
-def _report(tx: store.Transaction, known: Sequence[readers.DataFile]) -> AddProteinsReport:
+def _report(
+    tx: store.Transaction, known: Sequence[readers.DataFile], fetched: Download | None
+) -> AddProteinsReport:
     counts = dict(tx.con.execute(sqlfile.load("ingest", "proteins_counts").sql).fetchall())
     reasons = tx.con.execute(
         "select reason, count(*) as n from protein_rejects group by reason order by n desc, reason"
@@ -246,6 +255,7 @@ def _report(tx: store.Transaction, known: Sequence[readers.DataFile]) -> AddProt
     n_rows = sum(counts.get(fate, 0) for fate in _FATES)
     return AddProteinsReport(
         files=tuple(file.path for file in known),
+        download=fetched,
         n_rows=n_rows,
         n_added=counts.get("new", 0),
         n_present=counts.get("present", 0),

@@ -64,6 +64,12 @@ class Download:
     release: str | None
     is_new: bool
 
+    def line(self) -> str:
+        """Return what a user should read."""
+        release = f" of release {self.release}" if self.release else ""
+        when = "downloaded" if self.is_new else "downloaded before (delete it to fetch it anew)"
+        return f"{self.n_entries:,} entries{release} {when}: {self.path}"
+
 
 @dataclass(frozen=True)
 class _State:
