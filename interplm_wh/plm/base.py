@@ -11,10 +11,7 @@ from torch import Tensor
 
 from interplm_wh.errors import InputError, MismatchError, ModelError, faults_message
 from interplm_wh.plm import memory
-from interplm_wh.plm.batches import Piece, batches, offsets, pieces
-
-TOKEN_BUDGET = 8192
-"""Tokens of a batch unless a caller says otherwise."""
+from interplm_wh.plm.batches import TOKEN_BUDGET, Piece, batches, offsets, pieces
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from interplm_wh.plm.windows import windows
 
+TOKEN_BUDGET = 8192
+"""Tokens of a batch unless a caller says otherwise."""
 SPECIAL_TOKENS = 2
 """Tokens that stand around each sequence (start and end)."""
 

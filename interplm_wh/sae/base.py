@@ -61,7 +61,7 @@ class SAE(ABC):
         self.d_model, self.n_features = weights.d_model, weights.n_features
         self.input_norm, self.k = weights.input_norm, weights.k
         self.checkpoint_scale = weights.checkpoint_scale
-        # copies are aligned in memory, mapped files may not be: a matrix product then differs in its last bits
+        # copies are aligned in memory, mapped files may not be: the last bits of a product depend on it
         self.tensors = {name: tensor.clone() for name, tensor in weights.tensors.items()}
 
     @abstractmethod

@@ -20,7 +20,8 @@ from interplm_wh.sae import registry
 from interplm_wh.sae.base import SAE, Weights
 
 WEIGHTS_FILE, IDENTITY_FILE = "sae.safetensors", "sae.yaml"
-_SCALE = "checkpoint_scale"
+# Beside the weights: what a build reads without knowing the architecture.
+_SCALE, _NORM = "checkpoint_scale", "decoder_norm"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class SavedSae:
 def weights_bytes(sae: SAE) -> bytes:
     """Return the weights file of an SAE: the same bytes for the same weights."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in sorted(sae.tensors.items())}
+    tensors[_NORM] = sae.decoder_norm.float().cpu().contiguous()
     if sae.checkpoint_scale is not None:
         tensors[_SCALE] = sae.checkpoint_scale.cpu().contiguous()
     content: bytes = save(tensors)
@@ -129,6 +131,7 @@ def load_saved(folder: Path) -> SavedSae:
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); remove the SAE and add it again") from error
     scale = tensors.pop(_SCALE, None)
+    tensors.pop(_NORM, None)
     weights = Weights(
         identity.architecture,
         identity.d_model,

@@ -104,3 +104,12 @@ def _by_protein(rows: SparseRows, first: int, offsets: Sequence[int]) -> SparseR
         rows.feature[order],
         rows.value[order],
     )
+
+
+def feature_maxima(sae: SAE, x: Tensor) -> NDArray[np.float32]:
+    """Return the highest value of each feature over the rows of `x`, float32 [n_features]."""
+    maxima = np.zeros(sae.n_features, np.float32)
+    for start in range(0, len(x), CHUNK_RESIDUES):
+        dense = sae.encode(x[start : start + CHUNK_RESIDUES])  # [n, F]
+        np.maximum(maxima, dense.amax(dim=0).cpu().numpy(), out=maxima)
+    return maxima

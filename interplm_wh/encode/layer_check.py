@@ -1,0 +1,167 @@
+"""Is this the right layer? An SAE multiplies with any layer of the right width; only one it explains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from interplm_wh.errors import MismatchError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from interplm_wh.plm.base import PLM
+    from interplm_wh.sae.base import SAE
+
+N_PROTEINS = 64
+ENOUGH = 0.5
+"""Variance explained below which a right layer is still doubtful."""
+CHECK_FILE = "layer_check.yaml"
+_CALL_RESIDUES = 2048
+PROTEINS_SQL = "select sequence from proteins order by md5(accession), accession limit 64"
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """Variance explained by one SAE on every hidden state of a PLM.
+
+    Attributes
+    ----------
+    layer : int
+        The layer that the SAE is said to be for.
+    explained : tuple of float
+        1 - residual / variance per hidden state, 0 to n_layers; below 0 where the reconstruction is
+        worse than the mean; -inf where there is no variance to explain.
+    n_proteins, n_residues : int
+        What it was measured on.
+    """
+
+    layer: int
+    explained: tuple[float, ...]
+    n_proteins: int
+    n_residues: int
+
+    @property
+    def best(self) -> int:
+        """The layer that is explained best; the declared one where it is as good."""
+        top = max(self.explained)
+        return self.layer if self.explained[self.layer] == top else self.explained.index(top)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the declared layer is the best one."""
+        return self.best == self.layer
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether even the declared layer is explained badly."""
+        return not self.explained[self.layer] >= ENOUGH
+
+    def table(self) -> list[str]:
+        """Return one line per layer."""
+        marks = {self.layer: "  <- declared", self.best: "  <- best"}
+        if self.is_right:
+            marks[self.layer] = "  <- declared, best"
+        head = [f"variance explained on {self.n_proteins} proteins ({self.n_residues:,} residues):"]
+        return head + [f"  layer {i:>2}  {e:9.4f}{marks.get(i, '')}" for i, e in enumerate(self.explained)]
+
+    def require(self, name: str) -> None:
+        """Refuse an SAE that explains another layer better.
+
+        Raises
+        ------
+        MismatchError
+            With the table.
+        """
+        if not self.is_right:
+            raise MismatchError(
+                "\n".join(
+                    [
+                        f"{name}: declared for layer {self.layer}, but it explains layer {self.best} best",
+                        *self.table(),
+                        f"give --layer {self.best}, or the PLM that it was trained on; "
+                        "to take it as it is, add it with --force",
+                    ]
+                )
+            )
+
+
+@dataclass
+class _Sums:
+    """Running sums of one layer, float64."""
+
+    n: int = 0
+    squares: float = 0.0
+    residual: float = 0.0
+    total: Tensor | None = None
+
+    def add(self, x: Tensor, reconstruction: Tensor) -> None:
+        x64 = x.double()
+        self.n += len(x)
+        self.squares += float(x64.square().sum())
+        self.residual += float((x64 - reconstruction.double()).square().sum())
+        self.total = x64.sum(dim=0) if self.total is None else self.total + x64.sum(dim=0)
+
+    @property
+    def explained(self) -> float:
+        assert self.total is not None
+        variance = self.squares - float(self.total.square().sum()) / self.n
+        found = 1 - self.residual / variance if variance > 0 else -math.inf
+        return found if math.isfinite(found) else -math.inf
+
+
+def _calls(sequences: Sequence[str]) -> Iterator[list[str]]:
+    """Group sequences so that the hidden states of all layers fit into memory."""
+    group: list[str] = []
+    for text in sequences:
+        if group and sum(map(len, group)) + len(text) > _CALL_RESIDUES:
+            yield group
+            group = []
+        group.append(text)
+    if group:
+        yield group
+
+
+def check_layer(plm: PLM, sae: SAE, layer: int, sequences: Sequence[str]) -> LayerCheck:
+    """Measure the variance that an SAE explains on every layer of a PLM.
+
+    Parameters
+    ----------
+    plm : PLM
+    sae : SAE
+    layer : int
+        The declared layer.
+    sequences : sequence of str
+        At least one; of a protein beyond the window, its first window is measured.
+    """
+    layers = range(plm.n_layers + 1)
+    sums = [_Sums() for _ in layers]
+    texts = [text[: plm.window] for text in sequences]
+    for group in _calls(texts):
+        states = plm.hidden_states(group, list(layers)).states
+        for index in layers:
+            sums[index].add(states[index], sae.reconstruct(states[index]))
+    return LayerCheck(layer, tuple(s.explained for s in sums), len(texts), sum(map(len, texts)))
+
+
+def save_check(folder: Path, check: LayerCheck) -> None:
+    """Keep the result beside the weights, so that it is measured once."""
+    content = {
+        "layer": check.layer,
+        "n_proteins": check.n_proteins,
+        "n_residues": check.n_residues,
+        "variance_explained": dict(enumerate(check.explained)),
+    }
+    fresh = folder / f".{CHECK_FILE}"
+    fresh.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    fresh.replace(folder / CHECK_FILE)
+
+
+def is_checked(folder: Path) -> bool:
+    """Whether a result is kept beside the weights."""
+    return (folder / CHECK_FILE).is_file()

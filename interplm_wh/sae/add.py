@@ -1,0 +1,289 @@
+"""Add an SAE to a warehouse: load it, check that it belongs to the layer, keep weights and identity."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interplm_wh import hub, names, store
+from interplm_wh.errors import InputError, MismatchError
+from interplm_wh.sae.load import IDENTITY, load_sae
+
+if TYPE_CHECKING:
+    from interplm_wh.encode.layer_check import LayerCheck
+    from interplm_wh.plm.base import PLM
+    from interplm_wh.sae.base import SAE
+    from interplm_wh.sae.saved import SaeIdentity
+    from interplm_wh.store import Transaction, Warehouse
+
+log = logging.getLogger(__name__)
+
+_SAME = ("plm", "layer", "architecture", "d_model", "n_features", "k", "input_norm", "sha256")
+
+
+@dataclass(frozen=True)
+class AddSaeReport:
+    """What `add_sae` did.
+
+    Attributes
+    ----------
+    sae, plm : str
+        Names in the warehouse.
+    layer, d_model, n_features : int
+    architecture : str
+    has_scale : bool
+        Whether the checkpoint carries a scale.
+    check : LayerCheck or None
+        None where it was not measured: for `identity`, and in a warehouse without proteins.
+    is_forced : bool
+        Whether the layer check was overridden.
+    is_new : bool
+        False where the same SAE was there already.
+    """
+
+    sae: str
+    plm: str
+    layer: int
+    d_model: int
+    n_features: int
+    architecture: str
+    has_scale: bool
+    check: LayerCheck | None
+    is_forced: bool
+    is_new: bool
+
+    def lines(self) -> list[str]:
+        """Describe it for people."""
+        if not self.is_new:
+            return [f"{self.sae} is there already, with the same weights; nothing was changed"]
+        shape = f"{self.architecture}, {self.d_model:,} -> {self.n_features:,}"
+        scale = "the checkpoint's" if self.has_scale else "taken at the first build"
+        said = [f"{self.sae}: {shape}, for layer {self.layer} of {self.plm}; scale: {scale}"]
+        if self.check is not None:
+            said += self.check.table()
+        elif self.architecture != IDENTITY:
+            said.append("the layer is checked at the first encode, there is no protein yet")
+        if self.is_forced:
+            said.append("the layer check was overridden by --force; this is recorded")
+        return said
+
+
+def add_sae(
+    warehouse: str | Path,
+    source: str,
+    *,
+    name: str,
+    plm: str,
+    layer: int,
+    file: str | None = None,
+    force: bool = False,
+    revision: str | None = None,
+    device: str | None = None,
+) -> AddSaeReport:
+    """Add a sparse autoencoder, after checking that it belongs to the layer.
+
+    Parameters
+    ----------
+    warehouse : str or Path
+    source : str
+        Hub id, folder, ``.pt`` file, or ``identity``.
+    name : str
+        Name in the warehouse.
+    plm : str
+        Hub id or local folder of the PLM, or the name of one that is registered.
+    layer : int
+        Index of the hidden state, 0 to the number of layers.
+    file : str, optional
+        File in the source, for instance ``ae_unnormalized.pt``.
+    force : bool
+        Take the SAE although it explains another layer better; recorded.
+    revision : str, optional
+        Revision of the source on the hub.
+    device : str, optional
+
+    Raises
+    ------
+    InputError
+        If the name cannot be used or belongs to another SAE.
+    ModelError
+        If a model cannot be loaded.
+    MismatchError
+        If width or layer do not fit the PLM.
+    """
+    with store.open(warehouse) as wh:
+        _check_name(name, wh.sql("select sae from saes")["sae"].to_pylist())
+        model = _open_plm(wh, plm, device)
+        sae = load_sae(source, layer=layer, file=file, revision=revision, d_model=model.d_model)
+        _check_fit(name, sae, model, layer)
+        identity = _identity(name, sae, model, layer, source=source, file=file)
+        if _is_there(_row(wh.sql("select * from saes where sae = ?", [name]).to_pylist()), identity):
+            return _report(identity, sae, None, is_forced=False, is_new=False)
+        check = _check_layer(wh, model, sae, layer)
+    is_forced = force and sae.architecture != IDENTITY and (check is None or not check.is_right)
+    if check is not None and not is_forced:
+        check.require(name)
+    if check is not None and check.is_doubtful:
+        explained = check.explained[layer]
+        log.warning("%s: explains only %.2f of the variance of layer %d", name, explained, layer)
+    is_new = _register(warehouse, identity, sae, model, check, is_forced=is_forced)
+    return _report(identity, sae, check, is_forced=is_forced, is_new=is_new)
+
+
+def _report(
+    identity: SaeIdentity, sae: SAE, check: LayerCheck | None, *, is_forced: bool, is_new: bool
+) -> AddSaeReport:
+    return AddSaeReport(
+        sae=identity.sae,
+        plm=identity.plm,
+        layer=identity.layer,
+        d_model=identity.d_model,
+        n_features=identity.n_features,
+        architecture=identity.architecture,
+        has_scale=sae.checkpoint_scale is not None,
+        check=check,
+        is_forced=is_forced,
+        is_new=is_new,
+    )
+
+
+def _check_name(name: str, existing: list[str]) -> None:
+    names.check_sae_name(name, existing)
+
+
+def _open_plm(wh: Warehouse, plm: str, device: str | None) -> PLM:
+    """Load the PLM; one that is registered in its registered revision."""
+    from interplm_wh.encode.models import plm_row
+    from interplm_wh.plm import load_plm, plm_slug
+
+    named = plm_row(wh, plm) if not hub.is_local(plm) else None
+    if named is not None:
+        return load_plm(named.source, revision=named.revision, device=device)
+    known = plm_row(wh, plm_slug(plm))
+    if known is None:
+        return load_plm(plm, device=device)
+    if known.source == plm:
+        return load_plm(plm, revision=known.revision, device=device)
+    model = load_plm(plm, device=device)
+    if model.revision != known.revision or known.revision is None:
+        raise MismatchError(
+            f"{plm}: another PLM is registered as {known.plm} (from {known.source}); rename the folder"
+        )
+    return model
+
+
+def _check_fit(name: str, sae: SAE, plm: PLM, layer: int) -> None:
+    plm.check_layers([layer])
+    if sae.d_model != plm.d_model:
+        raise MismatchError(
+            f"{name}: the SAE reads hidden states of width {sae.d_model}, {plm.name} has {plm.d_model}; "
+            "give the PLM that it was trained on"
+        )
+
+
+def _identity(name: str, sae: SAE, plm: PLM, layer: int, *, source: str, file: str | None) -> SaeIdentity:
+    from interplm_wh.sae.saved import SaeIdentity, weights_bytes
+
+    is_path = source != IDENTITY and hub.is_local(source)
+    return SaeIdentity(
+        sae=name,
+        plm=plm.name,
+        layer=layer,
+        architecture=sae.architecture,
+        d_model=sae.d_model,
+        n_features=sae.n_features,
+        k=sae.k,
+        input_norm=sae.input_norm,
+        role="neurons" if sae.architecture == IDENTITY else "sae",
+        control_of=None,
+        source=str(Path(source).expanduser().resolve()) if is_path else source,
+        file=file,
+        revision=sae.revision,
+        sha256=hashlib.sha256(weights_bytes(sae)).hexdigest(),
+    )
+
+
+def _row(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    return rows[0] if rows else None
+
+
+def _is_there(row: dict[str, Any] | None, identity: SaeIdentity) -> bool:
+    """Whether the same SAE is registered under the name.
+
+    Raises
+    ------
+    InputError
+        If another one is.
+    """
+    if row is None:
+        return False
+    mine = asdict(identity)
+    other = [f"{key} {row[key]!r}, not {mine[key]!r}" for key in _SAME if row[key] != mine[key]]
+    if other:
+        raise InputError(
+            f"{identity.sae}: another SAE has this name ({'; '.join(other)}); "
+            f"choose another name, or remove it first: interplm-wh remove sae {identity.sae}"
+        )
+    return True
+
+
+def _check_layer(wh: Warehouse, plm: PLM, sae: SAE, layer: int) -> LayerCheck | None:
+    from interplm_wh.encode.layer_check import PROTEINS_SQL, check_layer
+
+    sequences = wh.sql(PROTEINS_SQL)["sequence"].to_pylist()
+    if not sequences or sae.architecture == IDENTITY:
+        return None
+    return check_layer(plm, sae.to(plm.device), layer, sequences)
+
+
+def _register(
+    warehouse: str | Path,
+    identity: SaeIdentity,
+    sae: SAE,
+    plm: PLM,
+    check: LayerCheck | None,
+    *,
+    is_forced: bool,
+) -> bool:
+    """Write rows and weights under the lock; False where the same SAE came in between."""
+    from interplm_wh.encode.layer_check import save_check
+    from interplm_wh.encode.models import sae_folder
+    from interplm_wh.sae.saved import save_sae
+
+    settings = {**asdict(identity), "is_forced": is_forced}
+    with store.write(warehouse, command="add sae", settings=settings) as tx:
+        rows = tx.con.sql("from saes").to_arrow_table().to_pylist()
+        _check_name(identity.sae, [row["sae"] for row in rows])
+        if _is_there(_row([row for row in rows if row["sae"] == identity.sae]), identity):
+            return False
+        folder = sae_folder(tx.root, identity.sae)
+        save_sae(folder, sae, identity)
+        if check is not None:
+            save_check(folder, check)
+        _insert(tx, identity, plm, is_forced=is_forced)
+        tx.publish()
+    return True
+
+
+def _insert(tx: Transaction, identity: SaeIdentity, plm: PLM, *, is_forced: bool) -> None:
+    tx.con.execute(
+        "insert into plms by name select $plm as plm, $source as source, $revision as revision, "
+        '$d_model::integer as d_model, $n_layers::integer as n_layers, $window::integer as "window" '
+        "where not exists (from plms where plm = $plm)",
+        {
+            "plm": plm.name,
+            "source": plm.source,
+            "revision": plm.revision,
+            "d_model": plm.d_model,
+            "n_layers": plm.n_layers,
+            "window": plm.window,
+        },
+    )
+    values = {key: value for key, value in asdict(identity).items() if key != "file"}
+    columns = ", ".join(f"${key} as {key}" for key in values)
+    tx.con.execute(
+        f"insert into saes by name select {columns}, 0::double as min_value, $is_forced as is_forced",
+        {**values, "is_forced": is_forced},
+    )
