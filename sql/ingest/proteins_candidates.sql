@@ -5,7 +5,7 @@
 --         $source VARCHAR     name of the file
 --         $is_export BOOLEAN  whether bad rows are rejected one by one, as UniProt's are
 -- what:   Each row with its sequence tidied: white space out, one * at the end off, upper case.
---         n_letters counts the letters before the first character that is none.
+--         n_letters counts the letters before the first character that is none, the stranger.
 with
 tidied as (
     select
@@ -36,6 +36,7 @@ select
     upper(letters) as sequence,
     length(letters)::integer as length,
     length(regexp_extract(letters, '^[A-Za-z]*'))::integer as n_letters,
+    letters[length(regexp_extract(letters, '^[A-Za-z]*')) + 1] as stranger,
     md5(upper(letters)) as sequence_md5,
     stated_length,
     split,

@@ -54,7 +54,7 @@ select
     file,
     row,
     'the sequence holds a character that is no letter A to Z' as reason,
-    format('''{}'' at position {}', sequence[n_letters + 1], n_letters + 1) as text
+    format('''{}'' at position {}', stranger, n_letters + 1) as text
 from whole
 where n_letters < length
 union all
