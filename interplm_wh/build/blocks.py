@@ -67,11 +67,17 @@ def blocks(tx: Transaction, sae: str, folders: Sequence[str], *, max_rows: int =
     return found
 
 
-def focus(tx: Transaction, sae: str) -> None:
-    """Let every table that is kept per SAE hold the rows of one SAE only, until `release`."""
+def focus(tx: Transaction, sae: str, *, only: Sequence[str] | None = None) -> None:
+    """Let tables that are kept per SAE hold the rows of one SAE only, until `release`.
+
+    Parameters
+    ----------
+    only : sequence of str, optional
+        The tables; all that are kept per SAE by default.
+    """
     for table in _per_sae():
-        select = layout.view_select(table, tx.folder_paths(table.name, sae=sae))
-        tx.con.execute(layout.create_view(table, select, temporary=True))
+        if only is None or table.name in only:
+            layout.lay_view(tx.con, table, tx.folder_paths(table.name, sae=sae), temporary=True)
 
 
 def restrict(tx: Transaction, sae: str, block: Block) -> None:

@@ -47,7 +47,7 @@ def each_block(
     for number, block in enumerate(cut):
         blocks.restrict(tx, sae, block)
         do(number, {**values, "first_protein": block.first_protein, "last_protein": block.last_protein})
-    blocks.focus(tx, sae)
+    blocks.focus(tx, sae, only=["activations", "encodings"])
     return len(cut)
 
 

@@ -160,7 +160,7 @@ def bring_up_to_date(tx: Transaction, mart: marts.Mart, sae: str) -> plan.Step:
     step = plan.step(tx.con, mart, sae, values)
     if step.action != "current":
         make(tx, step, values)
-        blocks.focus(tx, sae)
+        blocks.focus(tx, sae, only=[mart.name])
     return step
 
 

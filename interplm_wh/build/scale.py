@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from interplm_wh.build import marts, plan
+from interplm_wh.build import blocks, marts, plan
 from interplm_wh.build.make import make_merged, parameters
 from interplm_wh.errors import InputError, NotThereError
 from interplm_wh.store import Transaction, layout
@@ -95,6 +95,7 @@ def fix(
     everything = tuple(folder for folder, _ in plan.folders_of(tx.con, "activations", sae))
     seen = () if in_sql == "checkpoint" else everything
     make_merged(tx, plan.Step(mart, sae, "rebuild", plan.digest(source), seen, ()), values)
+    blocks.focus(tx, sae, only=[mart.name])
     n_proteins = n_given if in_sql == "checkpoint" else _n_proteins(tx, sae, in_sql)
     tx.con.execute(
         "update saes set scale_source = ?, n_scale_proteins = ? where sae = ?",

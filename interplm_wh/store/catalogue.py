@@ -66,7 +66,7 @@ def create_macro(file: sqlfile.SqlFile) -> str:
 def create_views(con: duckdb.DuckDBPyConnection, folders: Mapping[str, Sequence[Path | str]]) -> None:
     """Create the lake views over folders, then the stored views and the macros."""
     for table in lake_tables():
-        con.execute(layout.create_view(table, layout.view_select(table, folders.get(table.name, ()))))
+        layout.lay_view(con, table, folders.get(table.name, ()))
     for view in stored_views():
         con.execute(layout.create_view(schema.table(view.name), view.sql))
     for macro in sqlfile.load_folder("macros").values():
@@ -74,11 +74,12 @@ def create_views(con: duckdb.DuckDBPyConnection, folders: Mapping[str, Sequence[
 
 
 def _comment(con: duckdb.DuckDBPyConnection) -> None:
+    statements: list[str] = []
     for table in [*catalogue_tables(), *lake_tables(), *(schema.table(v.name) for v in stored_views())]:
-        for statement in table.comments(kind="table" if table.storage == "catalogue" else "view"):
-            con.execute(statement)
+        statements += table.comments(kind="table" if table.storage == "catalogue" else "view")
     for name, macro in sqlfile.load_folder("macros").items():
-        con.execute(f"comment on macro table {quote_identifier(name)} is {quote_literal(macro.what)}")
+        statements.append(f"comment on macro table {quote_identifier(name)} is {quote_literal(macro.what)}")
+    con.execute(";\n".join(statements))
 
 
 def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None:
@@ -105,12 +106,14 @@ def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None
         )
         con.execute("use catalogue")
         con.execute("set file_search_path = ?", [str(root)])
+        con.execute("begin")  # one commit instead of one for each of some hundred statements
         for table in catalogue_tables():
             con.register("small", small[table.name])
             con.execute(create_table(table, source="small"))
             con.unregister("small")
         create_views(con, folders)
         _comment(con)
+        con.execute("commit")
         con.execute("checkpoint catalogue")
         con.execute("use memory")
         con.execute("detach catalogue")

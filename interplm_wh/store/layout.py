@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+
+import duckdb
 
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.schema import Table
@@ -48,6 +50,26 @@ def view_select(table: Table, folders: Iterable[Path | str]) -> str:
         else ", hive_partitioning = false"
     )
     return f"select {table.column_list} from read_parquet([{globs}]{hive})"  # noqa: S608
+
+
+def lay_view(
+    con: duckdb.DuckDBPyConnection, table: Table, folders: Sequence[Path | str], *, temporary: bool = False
+) -> None:
+    """Create the view of a lake table over its folders.
+
+    Where a file is damaged, the view fails when it is read, with a message that names the file, so
+    that everything else can still be asked and the damage mended.
+    """
+    try:
+        con.execute(create_view(table, view_select(table, folders), temporary=temporary))
+    except duckdb.IOException:
+        raise  # a folder is gone: the reader looks for a newer publish
+    except duckdb.Error as error:
+        first = str(error).partition("\n")[0]
+        broken = f"{table.name} cannot be read: {first}; see: interplm-wh verify"
+        columns = ", ".join(f"null::{c.sql_type} as {quote_identifier(c.name)}" for c in table.columns)
+        select = f"select {columns} where error({quote_literal(broken)}) is null"
+        con.execute(create_view(table, select, temporary=temporary))
 
 
 def create_view(table: Table, select: str, *, temporary: bool = False) -> str:

@@ -53,8 +53,7 @@ class Warehouse:
         folders = catalogue.current_folders(self.con)
         for table in catalogue.lake_tables():
             paths = [self.path / folder for folder in folders.get(table.name, ())]
-            select = layout.view_select(table, paths)
-            self.con.execute(layout.create_view(table, select, temporary=True))
+            layout.lay_view(self.con, table, paths, temporary=True)
 
     def refresh(self) -> bool:
         """Open the newest publish; returns whether there was a newer one."""

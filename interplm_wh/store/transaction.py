@@ -181,8 +181,7 @@ class Transaction:
                 self.con, {name: [self.locate(f) for f in paths] for name, paths in folders.items()}
             )
         else:
-            select = layout.view_select(schema.table(only), self.folder_paths(only))
-            self.con.execute(layout.create_view(schema.table(only), select))
+            layout.lay_view(self.con, schema.table(only), self.folder_paths(only))
 
     def _table_of(self, folder: Path) -> schema.Table:
         return schema.table(Path(self.staging.final_name(folder)).parts[1])
