@@ -2,12 +2,12 @@
 
 ::
 
-    python -m interplm_wh.demo.train OUT
+    python -m interplm_wh.demo.train interplm_wh/demo/assets
 
-writes `OUT/plm/` (a Hugging Face folder in ESM-2's shape) and `OUT/sae/layer_L/ae_normalized.pt`
-(InterPLM's format, the scale baked in). Both learn from generated proteins of another seed than
-the demo's. One thread, fixed seeds: the same machine and versions give the same files. A model that
-is already in OUT is not trained again; its autoencoder is.
+writes `demo-plm/` (a Hugging Face folder in ESM-2's shape) and `demo-sae/layer_L/ae_normalized.pt`
+(InterPLM's format, the scale baked in) there. Both learn from generated proteins of another seed
+than the demo's. One thread, fixed seeds: the same machine and versions give the same files. A PLM
+that is there already is not trained again; its SAE is.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 _transformers: Any = transformers  # its annotations do not follow its decorators
 
 VOCABULARY = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>")
+PLM_FOLDER, SAE_FOLDER = "demo-plm", "demo-sae"
 CLS, PAD, EOS, MASK = (VOCABULARY.index(token) for token in ("<cls>", "<pad>", "<eos>", "<mask>"))
 N_MASKABLE = slice(VOCABULARY.index("L"), VOCABULARY.index("C") + 1)
 
@@ -186,14 +187,16 @@ def main() -> None:
     torch.set_num_threads(1)
     plm, sae = PlmSettings(n_steps=args.steps), SaeSettings(n_steps=args.sae_steps)
     sequences = [p.sequence for p in generate(plm.n_proteins, seed=plm.seed)]
-    if (args.out / "plm" / "model.safetensors").is_file():
-        log.info("plm: taking the one in %s", args.out / "plm")
-        model = _transformers.EsmForMaskedLM.from_pretrained(args.out / "plm", dtype=torch.float32).eval()
+    if (args.out / PLM_FOLDER / "model.safetensors").is_file():
+        log.info("plm: taking the one in %s", args.out / PLM_FOLDER)
+        model = _transformers.EsmForMaskedLM.from_pretrained(
+            args.out / PLM_FOLDER, dtype=torch.float32
+        ).eval()
     else:
         model = train_plm(sequences, plm)
-        save_plm(model, args.out / "plm")
+        save_plm(model, args.out / PLM_FOLDER)
     train_sae(hidden_states(model, sequences[: sae.n_proteins], plm.layer), sae).save(
-        args.out / "sae" / f"layer_{plm.layer}" / "ae_normalized.pt"
+        args.out / SAE_FOLDER / f"layer_{plm.layer}" / "ae_normalized.pt"
     )
 
 

@@ -1,0 +1,80 @@
+"""The demo command: the demo pipeline, what it found, and what to try next."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from interplm_wh.ask import Report, report
+from interplm_wh.pipeline import PipelineReport, run_pipeline
+
+PIPELINE = "demo"
+SAE = "demo-sae"
+_SHOWN = 30
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demo found.
+
+    Attributes
+    ----------
+    warehouse : Path
+        As it was given.
+    pipeline : PipelineReport
+    found : Report
+        The report of the demo's SAE.
+    controls : Report
+        The reports of its controls: the raw neurons of the same layer.
+    seconds : float
+    """
+
+    warehouse: Path
+    pipeline: PipelineReport
+    found: Report
+    controls: Report
+    seconds: float
+
+    def lines(self) -> list[str]:
+        """Print what was found and the next commands."""
+        said = self.found.lines()
+        for control in self.controls.saes:
+            n = control.summary["n_concepts_found"]
+            said.append(f"The raw neurons of the same layer ({control.sae}) find {n:,} concepts.")
+        return [*said, f"Done in {self.seconds:.0f} s. Next:", "", *(f"  {line}" for line in self._next())]
+
+    def _next(self) -> list[str]:
+        command = f"interplm-wh -w {self.warehouse}"
+        return [
+            f"{command} info",
+            f"{command} report --pairs 50",
+            f"{command} query \"from concept_features('{SAE}', 'Signal peptide_any')\"",
+            f"{command} query \"from feature_examples('{SAE}', 1)\" --format csv",
+            f"{command} shell",
+            "interplm-wh run esm2-8m --dry-run",
+        ]
+
+
+def run_demo(warehouse: str | Path) -> DemoReport:
+    """Load, encode, build and report a synthetic proteome with the models of the package.
+
+    A second run finds everything done and reports again.
+
+    Parameters
+    ----------
+    warehouse : str or Path
+        Made where there is none.
+    """
+    started = time.monotonic()
+    done = run_pipeline(PIPELINE, warehouse)
+    every = report(warehouse, n_pairs=_SHOWN)
+    mine = tuple(one for one in every.saes if one.sae == SAE)
+    controls = tuple(one for one in every.saes if one.role != "sae")
+    return DemoReport(
+        Path(warehouse),
+        done,
+        Report(mine, _SHOWN),
+        Report(controls, 0),
+        time.monotonic() - started,
+    )

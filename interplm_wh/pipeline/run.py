@@ -1,0 +1,197 @@
+"""Run a pipeline: one public function after the other, each of which does nothing where all is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from interplm_wh import store
+from interplm_wh.pipeline import done, sources
+from interplm_wh.pipeline.spec import Annotations, Pipeline, Proteins, Sae, load
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step that was taken, or, in a dry run, would be: its name and what there is to say."""
+
+    name: str
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PipelineReport:
+    """What a pipeline did.
+
+    Attributes
+    ----------
+    pipeline : Path
+        Its file.
+    warehouse : Path
+    is_dry_run : bool
+        Whether nothing was done.
+    steps : tuple of Step
+        In the order of the work.
+    """
+
+    pipeline: Path
+    warehouse: Path
+    is_dry_run: bool
+    steps: tuple[Step, ...]
+
+    def lines(self) -> list[str]:
+        """Describe it for people."""
+        said: list[str] = []
+        for step in self.steps:
+            said += [step.name, *(f"  {line}".rstrip() for line in step.said)]
+        if self.is_dry_run:
+            said.append("dry run: nothing was changed")
+        return said
+
+
+_Call = Callable[[], Sequence[str]]
+
+
+def run_pipeline(pipeline: str | Path, warehouse: str | Path, *, dry_run: bool = False) -> PipelineReport:
+    """Run a pipeline, or go on with it where an earlier run stopped.
+
+    Parameters
+    ----------
+    pipeline : str or Path
+        A YAML file, or the name of a pipeline that comes with the package. Relative paths in it
+        start from its folder.
+    warehouse : str or Path
+        Made where there is none.
+    dry_run : bool
+        Say what would be done, and change nothing.
+
+    Raises
+    ------
+    InputError
+        With every fault of the file; and as the commands that it runs.
+    """
+    spec = load(pipeline)
+    if dry_run:
+        from interplm_wh.pipeline.preview import preview
+
+        found = tuple(Step(name, tuple(said)) for name, said in preview(spec, warehouse))
+        return PipelineReport(spec.path, Path(warehouse).resolve(), True, found)
+    console = Console(stderr=True)
+    calls = _calls(spec, warehouse)
+    steps: list[Step] = []
+    for number, (name, call) in enumerate(calls, start=1):
+        console.print(f"[{number}/{len(calls)}] {name}", markup=False, highlight=False)
+        steps.append(Step(name, tuple(call())))
+    return PipelineReport(spec.path, Path(warehouse).resolve(), False, tuple(steps))
+
+
+def _calls(spec: Pipeline, warehouse: str | Path) -> list[tuple[str, _Call]]:
+    """Return the steps of a pipeline by name, in the order of the work."""
+    calls: list[tuple[str, _Call]] = [("warehouse", lambda: _init(spec, warehouse))]
+    if spec.proteins is not None:
+        proteins = spec.proteins
+        calls.append(("add proteins", lambda: _add_proteins(proteins, warehouse)))
+    for source in spec.annotations:
+        calls.append(("add annotations", lambda one=source: _add_annotations(spec, one, warehouse)))  # type: ignore[misc]
+    for sae in spec.saes:
+        calls.append((f"add sae {sae.name}", lambda one=sae: _add_sae(spec, one, warehouse)))  # type: ignore[misc]
+    if spec.saes:
+        calls += [
+            ("encode", lambda: _encode(spec, warehouse)),
+            ("build", lambda: _build(spec, warehouse)),
+            ("report", lambda: _report(spec, warehouse)),
+        ]
+    return calls
+
+
+def _init(spec: Pipeline, warehouse: str | Path) -> list[str]:
+    if done.is_warehouse(warehouse):
+        return [f"{Path(warehouse).resolve()} is there"]
+    return [f"made {store.init(warehouse, seed=spec.seed)}"]
+
+
+def _add_proteins(proteins: Proteins, warehouse: str | Path) -> list[str]:
+    from interplm_wh.ingest.proteins import add_proteins
+
+    if proteins.demo is not None:
+        files: tuple[Path, ...] = (sources.generate_demo(proteins.demo, warehouse),)
+    else:
+        files = proteins.files
+    return add_proteins(
+        warehouse,
+        files,
+        uniprot=proteins.uniprot,
+        sample=proteins.sample,
+        seed=proteins.seed,
+        max_length=proteins.max_length,
+        skip_bad=proteins.skip_bad,
+    ).lines()
+
+
+def _add_annotations(spec: Pipeline, annotations: Annotations, warehouse: str | Path) -> list[str]:
+    from interplm_wh.ingest.annotations import add_annotations
+
+    files = sources.annotation_files(spec, annotations, warehouse)
+    if done.annotations_are_loaded(warehouse, annotations, files):
+        return ["the same files are loaded already"]
+    return add_annotations(
+        warehouse,
+        files,
+        source=annotations.source,
+        covers=annotations.covers,
+        skip_bad=annotations.skip_bad,
+    ).lines()
+
+
+def _add_sae(spec: Pipeline, sae: Sae, warehouse: str | Path) -> list[str]:
+    from interplm_wh.sae import add_sae
+
+    plm = str(spec.plm)
+    if done.sae_is_added(warehouse, sae, plm):
+        return [f"{sae.name} is there already"]
+    return add_sae(
+        warehouse,
+        sae.source,
+        name=sae.name,
+        plm=plm,
+        layer=sae.layer,
+        file=sae.file,
+        revision=sae.revision,
+        device=spec.encoding.device,
+        force=sae.force,
+    ).lines()
+
+
+def _encode(spec: Pipeline, warehouse: str | Path) -> list[str]:
+    from interplm_wh.encode import encode
+
+    options = spec.encoding
+    budget = {} if options.token_budget is None else {"token_budget": options.token_budget}
+    return encode(
+        warehouse,
+        [sae.name for sae in spec.saes],
+        dtype=options.dtype,
+        device=options.device,
+        min_value=options.min_value,
+        **budget,
+    ).lines()
+
+
+def _build(spec: Pipeline, warehouse: str | Path) -> list[str]:
+    from interplm_wh.build import build
+
+    return build(
+        warehouse,
+        thresholds=spec.thresholds or None,
+        min_residues=spec.min_residues,
+        min_domains=spec.min_domains,
+        presence=spec.presence,
+    ).lines()
+
+
+def _report(spec: Pipeline, warehouse: str | Path) -> list[str]:
+    from interplm_wh.ask import report
+
+    return [line for sae in spec.saes for line in report(warehouse, sae=sae.name).lines()]
