@@ -6,14 +6,13 @@ import duckdb
 import pytest
 
 from interplm_wh import schema, sqlfile
+from interplm_wh.ingest import annotation_tables
 from tests.annotations_helpers import FEATURE_COLUMNS
 
 OURS = ("annotations_", "uniprot_")
 FILES = {n: f for n, f in sqlfile.load_folder("ingest").items() if n.startswith(OURS)}
 _TEXTS = ", ".join(f'"{name}" varchar' for name in ("Entry", "Sequence", *FEATURE_COLUMNS))
-_TABLE = "accession, start, stop, concept, category, level, instance, note, evidence".replace(
-    ",", " varchar,"
-)
+_TABLE = ", ".join(f"{name} varchar" for name in (*annotation_tables.REQUIRED, *annotation_tables.OPTIONAL))
 # What Python puts there before the first file runs.
 ROOTS = {
     "uniprot_lines": f"row bigint, is_ragged boolean, {_TEXTS}",

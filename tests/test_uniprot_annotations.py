@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from interplm_wh import store
 from interplm_wh.errors import InputError
 from interplm_wh.ingest import uniprot_annotations
 from interplm_wh.ingest.annotations import add_annotations
@@ -27,10 +29,17 @@ SEQUENCE = "MKV" * 20  # 60 residues
 OTHER = "ACD" * 20
 
 
-@pytest.fixture
-def two(warehouse: Path) -> Path:
-    """A warehouse with P1 and P2, 60 residues each."""
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with two proteins, to be copied."""
+    warehouse = store.init(tmp_path_factory.mktemp("template") / "warehouse")
     return put_proteins(warehouse, {"P1": SEQUENCE, "P2": OTHER})
+
+
+@pytest.fixture
+def two(template: Path, tmp_path: Path) -> Path:
+    """A warehouse with P1 and P2, 60 residues each."""
+    return Path(shutil.copytree(template, tmp_path / "warehouse"))
 
 
 def entry(accession: str = "P1", sequence: str = SEQUENCE, **columns: str) -> dict[str, str]:
@@ -48,8 +57,6 @@ def features_in(text: str, key: str) -> int:
 @pytest.fixture(scope="module")
 def real(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with the real entries and their annotations."""
-    from interplm_wh import store
-
     export = shared / "data" / "uniprot_real_158.tsv.gz"
     warehouse = store.init(tmp_path_factory.mktemp("real") / "warehouse")
     put_export_proteins(warehouse, export)
@@ -130,9 +137,9 @@ def test_both_ends_of_a_disulfide_bond_are_one_instance(real: Path) -> None:
     rows = ask(
         real,
         "select list(a.start order by a.start), min(a.stop - a.start), max(a.stop - a.start) "
-        "from annotations as a inner join concepts as c on a.concept_id = c.concept_id inner join proteins as p "
-        "on a.protein_id = p.protein_id where c.concept = 'Disulfide bond' and p.accession = 'P58928' "
-        "group by a.instance_id order by 1",
+        "from annotations as a inner join concepts as c on a.concept_id = c.concept_id "
+        "inner join proteins as p on a.protein_id = p.protein_id "
+        "where c.concept = 'Disulfide bond' and p.accession = 'P58928' group by a.instance_id order by 1",
     )
     assert rows == [([12, 21], 0, 0), ([13, 26], 0, 0), ([24, 30], 0, 0)]
 

@@ -76,24 +76,32 @@ _SAFE_NOTE = st.text(alphabet=st.sampled_from('abcXYZ 0123456789";/.,()-_='), mi
 _FEATURE = st.tuples(st.integers(1, LENGTH), st.integers(1, LENGTH), st.none() | _SAFE_NOTE)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(_FEATURE, min_size=1, max_size=6))
-def test_what_is_written_is_read_again(features: list[tuple[int, int, str | None]]) -> None:
-    pieces, expected = [], []
-    for one, other, note in features:
-        start, stop = sorted((one, other))
-        pieces.append(f"REGION {start}..{stop}" + (f'; /note="{note}"; /id="x"' if note else ""))
-        expected.append(((start, stop), note, None))
-    rows = read("Region", "; ".join(pieces))
-    assert [(r["spans"][0], r["note"], r["reason"]) for r in rows] == expected
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.lists(_FEATURE, min_size=1, max_size=4), min_size=1, max_size=15))
+def test_what_is_written_is_read_again(entries: list[list[tuple[int, int, str | None]]]) -> None:
+    texts, expected = [], []
+    for row, features in enumerate(entries, start=1):
+        pieces = []
+        for one, other, note in features:
+            start, stop = sorted((one, other))
+            pieces.append(f"REGION {start}..{stop}" + (f'; /note="{note}"; /id="x"' if note else ""))
+            expected.append((row, [(start, stop)], note, None))
+        texts.append("; ".join(pieces))
+    assert [(r["row"], r["spans"], r["note"], r["reason"]) for r in read("Region", *texts)] == expected
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.text(alphabet=st.sampled_from('REGION_ 0123.<>?;:/note="'), max_size=60))
-def test_no_character_of_any_text_is_lost(text: str) -> None:
-    rows = read("Region", text)
-    kept = "".join(r["text"] for r in rows)
-    assert all(text.count(c) <= kept.count(c) for c in set(text) - set("; "))
+@settings(max_examples=12, deadline=None)
+@given(
+    st.lists(
+        st.text(alphabet=st.sampled_from('REGION_ 0123.<>?;:/note="'), max_size=60), min_size=1, max_size=20
+    )
+)
+def test_no_character_of_any_text_is_lost(texts: list[str]) -> None:
+    kept = [""] * len(texts)
+    for row in read("Region", *texts):
+        kept[row["row"] - 1] += row["text"]
+    for text, left in zip(texts, kept, strict=True):
+        assert all(text.count(c) <= left.count(c) for c in set(text) - set("; "))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 -- output: rejects
--- grain:  source, row, reason, text
+-- grain:  source, row
 -- inputs: annotation_rows
 -- params: $source VARCHAR   name of the source
--- what:   Rows of an annotation table that are not taken, once per reason.
+-- what:   Rows of an annotation table that are not taken, with all reasons.
 select
     $source as source,
     row,
-    accession,
-    unnest(reasons) as reason,
+    nullif(accession, '') as accession,
+    array_to_string(reasons, ', ') as reason,
     text
 from annotation_rows
+where len(reasons) > 0

@@ -9,6 +9,7 @@ with
 texts as (
     select
         row,
+        place,
         trim(accession) as accession,
         trim(start) as start_text,
         trim(stop) as stop_text,
@@ -71,7 +72,7 @@ judged as (
                     when stop is null then 'stop is not a whole number'
                     when stop < 1 then 'stop below 1'
                     when start > stop then 'start after stop'
-                    when stop > length then 'stop beyond the end'
+                    when stop > length and start <= length then 'stop beyond the end'
                 end
             ],
             lambda reason: reason is not null
@@ -81,6 +82,7 @@ judged as (
 
 select
     row,
+    place,
     accession,
     protein_id,
     start,
