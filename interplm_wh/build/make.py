@@ -27,7 +27,7 @@ def make(tx: Transaction, step: plan.Step, values: Mapping[str, Any]) -> None:
     if not mart.is_per_block:
         folder = tx.new_folder(mart.name, sae=sae)
         tx.write_query(folder, mart.final.sql, mart.final.bind(values))
-        made = plan.Made(step.recipe, (), plan.digest([]))
+        made = plan.Made(step.recipe, step.merge, (), plan.digest([]))
         tx.replace(mart.name, [folder], sae=sae, fingerprint=made.dump())
     elif mart.is_appended:
         _make_appended(tx, step, values)
@@ -61,7 +61,7 @@ def _make_appended(tx: Transaction, step: plan.Step, values: Mapping[str, Any]) 
     each_block(tx, sae, step.fresh, values, do)
     if step.action == "rebuild":
         tx.drop(mart.name, sae=sae)
-    made = plan.Made(step.recipe, step.fresh, plan.content(tx.con, mart, sae, step.fresh))
+    made = plan.Made(step.recipe, step.merge, step.fresh, plan.content(tx.con, mart, sae, step.fresh))
     tx.append(folder, fingerprint=made.dump())
 
 
@@ -100,7 +100,7 @@ def make_merged(tx: Transaction, step: plan.Step, values: Mapping[str, Any]) -> 
     folder = tx.new_folder(mart.name, sae=sae)
     tx.write_query(folder, mart.final.sql, mart.final.bind(values))
     seen = (*step.seen, *step.fresh)
-    made = plan.Made(step.recipe, seen, plan.content(tx.con, mart, sae, seen))
+    made = plan.Made(step.recipe, step.merge, seen, plan.content(tx.con, mart, sae, seen))
     tx.replace(mart.name, [folder], sae=sae, fingerprint=made.dump())
     tx.con.execute(f"drop view temp.{quote_identifier(mart.name + marts.PARTIAL)}")
     shutil.rmtree(scratch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import duckdb
@@ -41,6 +41,8 @@ class Made:
     ----------
     recipe : str
         Checksum of the SQL, its parameters and its inputs other than proteins.
+    merge : str
+        Checksum of what only the merge of partial rows reads.
     seen : tuple of str
         Folders of `activations` that it counts; empty where the mart is made at once.
     content : str
@@ -48,18 +50,21 @@ class Made:
     """
 
     recipe: str
+    merge: str
     seen: tuple[str, ...]
     content: str
 
     def dump(self) -> str:
         """Write it as text."""
-        return json.dumps({"recipe": self.recipe, "seen": self.seen, "content": self.content})
+        return json.dumps(asdict(self))
 
     @staticmethod
     def load(text: str | None) -> Made:
         """Read it back."""
         raw = json.loads(text or "{}")
-        return Made(raw.get("recipe", ""), tuple(raw.get("seen", ())), raw.get("content", ""))
+        return Made(
+            raw.get("recipe", ""), raw.get("merge", ""), tuple(raw.get("seen", ())), raw.get("content", "")
+        )
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Step:
     Attributes
     ----------
     action : {'current', 'append', 'rebuild'}
-    recipe : str
+    recipe, merge : str
         As in `Made`.
     fresh : tuple of str
         Folders of `activations` that are still to be counted.
@@ -81,6 +86,7 @@ class Step:
     sae: str
     action: Action
     recipe: str
+    merge: str
     fresh: tuple[str, ...]
     seen: tuple[str, ...]
 
@@ -113,18 +119,31 @@ def _input_state(con: duckdb.DuckDBPyConnection, name: str, sae: str) -> object:
 
 
 def recipe(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, values: Mapping[str, Any]) -> str:
-    """Return the checksum of all that a mart is made from, other than the proteins counted."""
-    inputs = resolve(mart.inputs)
-    stored = [f.sql for n, f in sorted(views().items()) if n in _views_below(mart.inputs)]
+    """Return the checksum of all that a mart is made from, other than the proteins counted.
+
+    Where blocks are merged, what only the merge reads is left to `merge_recipe`.
+    """
     params = {p.name: values.get(p.name) for file in mart.files for p in file.params}
-    per_block = (
-        {"activations", "encodings", *_PER_PROTEIN, *_ANNOTATION_NAMES} if mart.is_per_block else set()
-    )
-    states = {name: _input_state(con, name, sae) for name in inputs if name not in per_block}
     for name in ("first_protein", "last_protein"):
         params.pop(name, None)
     columns = [(c.name, SQL_TYPES[c.type]) for c in schema.table(mart.name).columns]
-    return digest([f.sql for f in mart.files], stored, columns, params, states)
+    inputs = mart.final.inputs if mart.partial is None else mart.partial.inputs
+    return digest([f.sql for f in mart.files], columns, params, _states(con, inputs, sae, mart))
+
+
+def merge_recipe(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str) -> str:
+    """Return the checksum of what the merge of a mart's blocks reads, other than their rows."""
+    inputs = () if mart.partial is None else mart.final.inputs
+    return digest(_states(con, inputs, sae, mart))
+
+
+def _states(con: duckdb.DuckDBPyConnection, inputs: Sequence[str], sae: str, mart: Mart) -> object:
+    stored = [views()[name].sql for name in sorted(_views_below(inputs))]
+    by_content = (
+        {"activations", "encodings", *_PER_PROTEIN, *_ANNOTATION_NAMES} if mart.is_per_block else set()
+    )
+    names = [name for name in resolve(tuple(inputs)) if name not in by_content]
+    return stored, {name: _input_state(con, name, sae) for name in names}
 
 
 def _views_below(inputs: Sequence[str]) -> set[str]:
@@ -159,7 +178,7 @@ def step(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, values: Mapping[s
     values : mapping
         Values of the parameters of the SQL files.
     """
-    now = recipe(con, mart, sae, values)
+    now, merge = recipe(con, mart, sae, values), merge_recipe(con, mart, sae)
     made = [Made.load(text) for _, text in folders_of(con, mart.name, sae)]
     everything = (
         tuple(folder for folder, _ in folders_of(con, "activations", sae)) if mart.is_per_block else ()
@@ -172,6 +191,7 @@ def step(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, values: Mapping[s
         and all(one.content == content(con, mart, sae, one.seen) for one in made if mart.is_per_block)
     )
     if not usable:
-        return Step(mart, sae, "rebuild", now, everything, ())
+        return Step(mart, sae, "rebuild", now, merge, everything, ())
     fresh = tuple(folder for folder in everything if folder not in set(seen))
-    return Step(mart, sae, "append" if fresh else "current", now, fresh, seen)
+    is_current = not fresh and all(one.merge == merge for one in made)
+    return Step(mart, sae, "current" if is_current else "append", now, merge, fresh, seen)

@@ -84,7 +84,7 @@ def fix(
         What `saes.scale_source` says; `source` by default.
     """
     if source is None and plan.folders_of(tx.con, mart.name, sae):
-        return plan.Step(mart, sae, "current", "", (), ())
+        return plan.Step(mart, sae, "current", "", "", (), ())
     has_checkpoint = lay_sae_features(tx, sae, scale=given)
     if source == "checkpoint" and not has_checkpoint:
         raise InputError(f"the checkpoint of {sae} carries no scale; use: scale --sae {sae} --from all")
@@ -94,7 +94,7 @@ def fix(
     values = {**parameters(tx.con, sae), "scale_source": in_sql}
     everything = tuple(folder for folder, _ in plan.folders_of(tx.con, "activations", sae))
     seen = () if in_sql == "checkpoint" else everything
-    make_merged(tx, plan.Step(mart, sae, "rebuild", plan.digest(source), seen, ()), values)
+    make_merged(tx, plan.Step(mart, sae, "rebuild", plan.digest(source), "", seen, ()), values)
     blocks.focus(tx, sae, only=[mart.name])
     n_proteins = n_given if in_sql == "checkpoint" else _n_proteins(tx, sae, in_sql)
     tx.con.execute(
@@ -102,7 +102,7 @@ def fix(
         [label or source, n_proteins, sae],
     )
     tx.con.execute("drop table sae_features")
-    return plan.Step(mart, sae, "rebuild", "", seen, ())
+    return plan.Step(mart, sae, "rebuild", "", "", seen, ())
 
 
 def _n_proteins(tx: Transaction, sae: str, source: str) -> int:
