@@ -20,15 +20,15 @@ def read(column: str, *texts: str) -> list[dict[str, Any]]:
     con = duckdb.connect()
     make(con, "uniprot_categories")
     names = [name for (name,) in con.execute("select column_name from uniprot_categories").fetchall()]
-    columns = ", ".join(f'"{name}" varchar' for name in names)
-    con.execute(
-        f"create table uniprot_entries (row bigint, accession varchar, {columns}, protein_id integer, "
-        "length integer, digest varchar, is_first boolean, reason varchar)"
-    )
+    columns = ", ".join(f'"{name}" varchar' for name in ("Entry", "Sequence", *names))
+    con.execute(f"create table uniprot_lines (row bigint, is_ragged boolean, {columns})")
     con.executemany(
-        f'insert into uniprot_entries (row, accession, "{column}", protein_id, length) '
-        "values (?, ?, ?, ?, ?)",
-        [[i, f"P{i}", text, i, LENGTH] for i, text in enumerate(texts, start=1)],
+        f'insert into uniprot_lines (row, is_ragged, "Entry", "{column}") values (?, false, ?, ?)',
+        [[i, f"P{i}", text] for i, text in enumerate(texts, start=1)],
+    )
+    con.execute(
+        f"create table uniprot_entries as select row, entry as accession, row::integer as protein_id, "
+        f"{LENGTH} as length, null::varchar as reason from uniprot_lines"
     )
     make(con, "uniprot_features")
     make(con, "uniprot_spans")

@@ -15,7 +15,9 @@ given as (
 ),
 
 own as (
-    select * from concepts where source = $source
+    select *
+    from concepts
+    where source = $source
 ),
 
 matched as (

@@ -6,7 +6,9 @@
 --         protein and concept that share an instance are one, a row without is one by itself.
 with
 taken as (
-    select * from annotation_rows where len(reasons) = 0
+    select *
+    from annotation_rows
+    where len(reasons) = 0
 )
 
 select

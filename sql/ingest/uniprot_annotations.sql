@@ -41,8 +41,8 @@ select
     protein_id,
     category,
     level,
-    span.start as start,
-    span.stop as stop,
+    struct_extract(span, 'start') as start,
+    struct_extract(span, 'stop') as stop,
     note,
     evidence
 from placed

@@ -7,23 +7,27 @@
 with
 entries as (
     select
-        * exclude ("Entry", "Sequence"),
-        coalesce(trim("Entry"), '') as accession,
-        regexp_replace(upper("Sequence"), '\s|\*\s*$', '', 'g') as sequence,
+        row,
+        is_ragged,
+        coalesce(trim(entry), '') as accession,
+        regexp_replace(upper(sequence), '\s|\*\s*$', '', 'g') as sequence,
         md5(concat_ws(
-            chr(9), "Sequence", "Active site", "Beta strand", "Binding site", "Coiled coil", "Compositional bias",
-            "Disulfide bond", "Domain [FT]", "Glycosylation", "Helix", "Lipidation", "Modified residue", "Motif",
-            "Region", "Signal peptide", "Transit peptide", "Turn", "Zinc finger"
+            chr(9), sequence, "Active site", "Beta strand", "Binding site", "Coiled coil",
+            "Compositional bias", "Disulfide bond", "Domain [FT]", glycosylation, helix, lipidation,
+            "Modified residue", motif, region, "Signal peptide", "Transit peptide", turn, "Zinc finger"
         )) as digest
     from uniprot_lines
 ),
 
 matched as (
     select
-        e.*,
+        e.row,
+        e.is_ragged,
+        e.accession,
+        e.digest,
         p.protein_id,
         p.length,
-        p.sequence_md5,
+        md5(e.sequence) <> p.sequence_md5 as is_other_sequence,
         coalesce(s.digest, first_value(e.digest) over earlier) as first_digest,
         s.accession is not null or row_number() over earlier > 1 as is_repeated
     from entries as e
@@ -33,7 +37,11 @@ matched as (
 )
 
 select
-    * exclude (is_ragged, sequence, sequence_md5, first_digest, is_repeated),
+    row,
+    accession,
+    protein_id,
+    length,
+    digest,
     not is_ragged and accession <> '' and not is_repeated as is_first,
     case
         when is_ragged then 'wrong number of columns'
@@ -41,6 +49,6 @@ select
         when is_repeated and digest = first_digest then 'repeats an earlier entry'
         when is_repeated then 'differs from an earlier entry of the same accession'
         when protein_id is null then 'unknown protein'
-        when md5(sequence) <> sequence_md5 then 'other sequence than in the warehouse'
+        when is_other_sequence then 'other sequence than in the warehouse'
     end as reason
 from matched

@@ -1,6 +1,6 @@
 -- output: uniprot_features
 -- grain:  row, category, item
--- inputs: uniprot_entries, uniprot_categories
+-- inputs: uniprot_lines, uniprot_entries, uniprot_categories
 -- params: none
 -- what:   Feature texts cut into features. A feature is a key, a position and qualifiers in quotes; a quote
 --         ends a value only where the text ends or "; " and a qualifier or a key follow, so that values may
@@ -8,28 +8,26 @@
 --         whole text follows them as one more row.
 with
 columns_down as (
-    unpivot (
-        select * exclude (digest, is_first)
-        from uniprot_entries
-        where reason is null
-    )
-    on columns(* exclude (row, accession, protein_id, length, reason))
+    unpivot (from uniprot_lines)
+    on columns(* exclude (row, is_ragged, entry, sequence))
     into name column_name value text
 ),
 
 texts as (
     select
         d.row,
-        d.accession,
-        d.protein_id,
-        d.length,
+        e.accession,
+        e.protein_id,
+        e.length,
         c.category,
         c.key,
         c.level,
         c.is_whole,
         trim(d.text) as text
     from columns_down as d
+    inner join uniprot_entries as e on d.row = e.row
     inner join uniprot_categories as c on d.column_name = c.column_name
+    where e.reason is null and trim(d.text) <> ''
 ),
 
 cuts as (

@@ -23,10 +23,14 @@ parsed as (
 named as (
     select
         * exclude (position, qualifiers),
-        position.key as text_key,
-        position.isoform <> '' as is_isoform,
-        position.first as first_text,
-        if(position.range = '', position.first, position.last) as last_text,
+        struct_extract(position, 'key') as text_key,
+        struct_extract(position, 'isoform') <> '' as is_isoform,
+        struct_extract(position, 'first') as first_text,
+        if(
+            struct_extract(position, 'range') = '',
+            struct_extract(position, 'first'),
+            struct_extract(position, 'last')
+        ) as last_text,
         list_transform(qualifiers, lambda q: split_part(q, '="', 1)) as names,
         list_transform(qualifiers, lambda q: regexp_replace(q, '^/[a-z_]+="|";?$', '', 'g')) as contents
     from parsed
