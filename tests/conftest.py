@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,13 @@ def golden(shared: Path) -> Path:
     return shared / "golden"
 
 
+@pytest.fixture(scope="session")
+def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty warehouse that tests copy; never to be changed."""
+    return store.init(tmp_path_factory.mktemp("empty") / "warehouse")
+
+
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Iterator[Path]:
+def warehouse(empty_warehouse: Path, tmp_path: Path) -> Path:
     """An empty warehouse."""
-    yield store.init(tmp_path / "warehouse")
+    return shutil.copytree(empty_warehouse, tmp_path.resolve() / "warehouse")

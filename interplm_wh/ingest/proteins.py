@@ -11,6 +11,7 @@ from interplm_wh import sqlfile, store
 from interplm_wh.errors import InputError, faults_message
 from interplm_wh.ingest import fasta, readers
 from interplm_wh.ingest.uniprot_rest import Download, download
+from interplm_wh.store.rows import first_row
 
 MAX_ACCESSION = 128
 _UNIPROT = (("Entry", "Sequence"), ("Protein names", "Organism", "Reviewed", "Length", "Cofactor"))
@@ -225,14 +226,14 @@ def _write(tx: store.Transaction) -> None:
     """Write new proteins and new rejects to folders of their own."""
     for name, count in (("proteins_new", _NEW), ("proteins_new_rejects", "select 1 from protein_rejects")):
         select = sqlfile.load("ingest", name)
-        if tx.con.execute(f"{count} limit 1").fetchone():
+        if first_row(tx.con, f"{count} limit 1"):
             folder = tx.new_folder(select.output)
             tx.write_query(folder, select.sql, select.bind({"seed": _seed(tx)}))
             tx.append(folder)
 
 
 def _seed(tx: store.Transaction) -> int:
-    row = tx.con.execute("select value::bigint from settings where setting = 'seed'").fetchone()
+    row = first_row(tx.con, "select value::bigint from settings where setting = 'seed'")
     if row is None:
         raise InputError(f"{tx.root} has no seed in its settings; make the warehouse again with init")
     return int(row[0])

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from interplm_wh.errors import InputError, faults_message
 from interplm_wh.quote import quote_identifier, quote_literal
+from interplm_wh.store.rows import value
 
 Format = Literal["fasta", "uniprot", "csv", "tsv", "parquet"]
 
@@ -267,16 +268,23 @@ def _literal_path(path: Path) -> str:
 
 
 @contextmanager
-def reading(con: duckdb.DuckDBPyConnection, file: DataFile) -> Iterator[None]:
-    """Read a view of `create_view` in the file's own order, and say clearly what cannot be read.
+def reading(con: duckdb.DuckDBPyConnection, file: DataFile, *, in_order: bool = True) -> Iterator[None]:
+    """Read a view of `create_view`, and say clearly what cannot be read.
+
+    Parameters
+    ----------
+    con : DuckDBPyConnection
+    file : DataFile
+    in_order : bool
+        Whether ``row`` is used; without it, reading takes less memory.
 
     Raises
     ------
     InputError
         If DuckDB cannot read the file; rows with too many or too few columns are all named.
     """
-    (before,) = con.execute("select current_setting('preserve_insertion_order')").fetchone() or (True,)
-    con.execute("set preserve_insertion_order = true")
+    before = value(con, "select current_setting('preserve_insertion_order')")
+    con.execute("set preserve_insertion_order = ?", [in_order])
     try:
         yield
     except duckdb.Error as error:
