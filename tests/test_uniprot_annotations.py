@@ -340,3 +340,13 @@ def test_an_export_covers_its_own_entries_with_and_without_features(two: Path, t
 def test_a_warehouse_without_proteins_is_told_what_to_do_first(warehouse: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="add proteins first"):
         add_annotations(warehouse, [write_export(tmp_path / "a.tsv", [entry(Turn="TURN 3")])])
+
+
+def test_nothing_but_our_own_lines_reaches_standard_output(
+    two: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    add_annotations(two, [write_export(tmp_path / "a.tsv", [entry(Turn="TURN 3")])])
+    with store.open(two) as wh, store.write(two, command="test") as tx:
+        for con in (wh.con, tx.con, tx.con.cursor()):
+            assert con.execute("select current_setting('enable_progress_bar')").fetchall() == [(False,)]
+    assert capfd.readouterr().out == ""

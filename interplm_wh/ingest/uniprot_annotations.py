@@ -81,6 +81,7 @@ def _slices(file: readers.DataFile, columns: Sequence[str]) -> Iterator[pa.Table
     """Yield the entries of an export in its order, some thousands at a time."""
     with duckdb.connect() as con, readers.reading(con, file):
         con.execute("set threads = 1")
+        con.execute("set enable_progress_bar = false")
         readers.create_view(con, file, "export", required=[_KEY], optional=[_SEQUENCE, *columns])
         with con.sql("from export").to_arrow_reader(_BATCH_ENTRIES) as reader:
             batches: list[pa.RecordBatch] = []

@@ -41,6 +41,7 @@ class Warehouse:
         published = self.path / layout.CATALOGUE
         self._stamp = _stamp(published)
         self.con = duckdb.connect()
+        self.con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
         try:
             self.con.execute(f"attach {quote_literal(str(published))} as wh (read_only)")
         except duckdb.Error as error:

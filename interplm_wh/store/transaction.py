@@ -52,6 +52,7 @@ class Transaction:
         self._load()
 
     def _load(self) -> None:
+        self.con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
         self.con.execute("set preserve_insertion_order = false")
         self.con.execute("set memory_limit = ?", [MEMORY_LIMIT])
         self.con.execute("set temp_directory = ?", [str(self.staging.scratch / "spill")])
