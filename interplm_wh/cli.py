@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import click
 
@@ -151,12 +151,18 @@ def add_sae(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--sae", required=True, help="SAE that made them; registered if it is new.")
 @click.option("--n-features", type=click.IntRange(min=1), help="Number of features of the SAE.")
+@click.option(
+    "--covers", default="listed", show_default=True, type=click.Choice(["listed", "all"]),
+    help="Proteins that count as encoded: those in the file, or every one of the warehouse.",
+)  # fmt: skip
 @click.pass_obj
-def add_activations(warehouse: Path, file: Path, sae: str, n_features: int | None) -> None:
+def add_activations(
+    warehouse: Path, file: Path, sae: str, n_features: int | None, covers: Literal["listed", "all"]
+) -> None:
     """Add activations made elsewhere: CSV, TSV or Parquet with accession, position, feature, value."""
     from interplm_wh.ingest.activations import add_activations
 
-    show(add_activations(warehouse, file, sae=sae, n_features=n_features))
+    show(add_activations(warehouse, file, sae=sae, n_features=n_features, covers=covers))
 
 
 @cli.command()
