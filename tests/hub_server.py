@@ -14,12 +14,17 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(ThreadingHTTPServer):
-    """Serves folders as repositories; `log` holds the paths that were asked for."""
+    """Serves folders as repositories.
+
+    `log` holds the paths that were asked for; `cuts` the names of files whose next download breaks
+    off in the middle.
+    """
 
     def __init__(self, repositories: dict[str, Path]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repositories = repositories
         self.log: list[str] = []
+        self.cuts: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -71,7 +76,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(json.dumps(value).encode(), {"Content-Type": "application/json"}, body)
 
     def _file(self, path: Path, body: bool) -> None:
-        self._send(path.read_bytes(), {"ETag": f'"{_etag(path)}"', "X-Repo-Commit": COMMIT}, body)
+        content, stop = path.read_bytes(), None
+        if body and path.name in self.server.cuts:
+            self.server.cuts.remove(path.name)
+            stop = len(content) // 2
+        self._send(content, {"ETag": f'"{_etag(path)}"', "X-Repo-Commit": COMMIT}, body, stop=stop)
 
     def _missing(self, code: str) -> None:
         self.send_response(404)
@@ -79,13 +88,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _send(self, content: bytes, headers: dict[str, str], body: bool) -> None:
+    def _send(self, content: bytes, headers: dict[str, str], body: bool, *, stop: int | None = None) -> None:
         self.send_response(200)
         for key, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(key, value)
         self.end_headers()
         if body:
-            self.wfile.write(content)
+            self.wfile.write(content[:stop])
 
 
 def _etag(path: Path) -> str:
