@@ -34,7 +34,9 @@ def cli_page() -> str:
     """Return the reference of the command line, made from its help texts."""
     lines = ["# Commands", "", "Made from `--help`; do not edit.", ""]
     for path, command in [("interplm-wh", cli), *_commands(cli, "interplm-wh")]:
-        with click.Context(command, info_name=path, max_content_width=_WIDTH, terminal_width=_WIDTH) as context:
+        with click.Context(
+            command, info_name=path, max_content_width=_WIDTH, terminal_width=_WIDTH
+        ) as context:
             lines += [f"## `{path}`", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(lines)
 
@@ -54,19 +56,22 @@ def _range(column: schema.Column) -> str:
     return ", ".join(words)
 
 
+def _row(column: schema.Column) -> str:
+    null = "yes" if column.nullable else ""
+    meaning = column.comment.replace("|", "&#124;")
+    return f"| `{column.name}` | {column.sql_type} | {null} | {_range(column)} | {meaning} |"
+
+
 def tables_page() -> str:
     """Return the data dictionary, made from `schemas/`."""
     lines = ["# Tables", "", "Made from `schemas/`; do not edit.", ""]
     lines += [f"- [`{name}`](#{name}): {table.what}" for name, table in schema.tables().items()]
     for name, table in schema.tables().items():
         where = _STORAGE[table.storage].format(name=name)
-        lines += ["", f"## `{name}`", "", f"{table.what} Grain: {', '.join(table.grain)}. Kept as {where}.", ""]
+        grain = ", ".join(table.grain)
+        lines += ["", f"## `{name}`", "", f"{table.what} Grain: {grain}. Kept as {where}.", ""]
         lines += ["| column | type | NULL | range | meaning |", "|---|---|---|---|---|"]
-        lines += [
-            f"| `{c.name}` | {c.sql_type} | {'yes' if c.nullable else ''} | {_range(c)} | "
-            f"{c.comment.replace('|', '\\|')} |"
-            for c in table.columns
-        ]
+        lines += [_row(column) for column in table.columns]
     return "\n".join([*lines, ""])
 
 
@@ -74,9 +79,10 @@ def questions_page() -> str:
     """Return the page of ready questions, made from `sql/cookbook/` and `sql/macros/`."""
     lines = ["# Questions", "", "Made from `sql/cookbook/` and `sql/macros/`; do not edit.", ""]
     lines += [
-        "Each runs as it stands in `interplm-wh shell`, in `interplm-wh query`, in the plain `duckdb` shell started",
-        "inside the warehouse, and from Python with `interplm_wh.open(path).sql(…)`. They are written for the",
-        "warehouse that `make demo` builds; put your own names in.",
+        "Each runs as it stands in `interplm-wh shell`, in `interplm-wh query`, in the plain",
+        "`duckdb` shell started inside the warehouse, and from Python with",
+        "`interplm_wh.open(path).sql(…)`. They are written for the warehouse that `make demo` builds;",
+        "put your own names in.",
         "",
     ]
     for file in sqlfile.load_folder("cookbook").values():

@@ -4,5 +4,5 @@
 -- params: none
 -- what:   Which concepts does an SAE find on proteins that were held out?
 select concept, feature, threshold, test_f1_per_domain, test_precision, test_recall_per_domain
-from report_pairs('demo')
+from report_pairs('demo-sae')
 where is_found and not is_amino_acid

@@ -4,6 +4,6 @@
 -- params: none
 -- what:   What does a feature mean? (here: the feature of the best pair)
 select *
-from feature_concepts('demo', (select feature from report_pairs('demo') limit 1))
+from feature_concepts('demo-sae', (select feature from report_pairs('demo-sae') limit 1))
 where split = 'test'
 limit 10

@@ -4,4 +4,4 @@
 -- params: none
 -- what:   On which proteins, and where on them, is a feature strongest?
 select rank, accession, position, activation, n_residues, length
-from feature_examples('demo', (select feature from report_pairs('demo') limit 1), k := 5)
+from feature_examples('demo-sae', (select feature from report_pairs('demo-sae') limit 1), k := 5)

@@ -4,4 +4,4 @@
 -- params: none
 -- what:   Which features find a concept?
 select *
-from concept_features('demo', (select concept from report_pairs('demo') limit 1), k := 5)
+from concept_features('demo-sae', (select concept from report_pairs('demo-sae') limit 1), k := 5)

@@ -4,6 +4,6 @@
 -- params: none
 -- what:   Which features are strongest on a protein, and what do they mean?
 select *
-from protein_top_features('demo', (
-    select min_by(accession, (rank, feature)) from max_examples where sae = 'demo'
+from protein_top_features('demo-sae', (
+    select min_by(accession, (rank, feature)) from max_examples where sae = 'demo-sae'
 ), k := 10)

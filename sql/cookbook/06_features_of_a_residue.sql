@@ -5,8 +5,8 @@
 -- what:   Which features fire on one residue?
 select *
 from residue_features(
-    'demo',
-    (select min_by(accession, (rank, feature)) from max_examples where sae = 'demo'),
+    'demo-sae',
+    (select min_by(accession, (rank, feature)) from max_examples where sae = 'demo-sae'),
     10
 )
 limit 10

@@ -4,8 +4,8 @@
 -- params: none
 -- what:   How does one feature run along a protein?
 select position, amino_acid, activation
-from protein_activations('demo', (
-    select min_by(accession, (rank, feature)) from max_examples where sae = 'demo'
+from protein_activations('demo-sae', (
+    select min_by(accession, (rank, feature)) from max_examples where sae = 'demo-sae'
 ))
-where feature = (select min(feature) from max_examples where sae = 'demo')
+where feature = (select min(feature) from max_examples where sae = 'demo-sae')
 order by position

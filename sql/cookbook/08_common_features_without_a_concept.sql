@@ -7,8 +7,8 @@ select s.feature, s.pct_proteins, s.avg_pct_residues_when_present, s.mean_activa
 from feature_stats as s
 anti join (
     from heldout_pairs
-    where is_found and sae = 'demo'
+    where is_found and sae = 'demo-sae'
 ) as h on s.feature = h.feature
-where s.sae = 'demo' and s.n_residues > 0
+where s.sae = 'demo-sae' and s.n_residues > 0
 order by s.pct_proteins desc, s.feature
 limit 10

@@ -5,6 +5,6 @@
 -- what:   Which amino acids does a feature prefer?
 select amino_acid, n_residues, enrichment
 from feature_amino_acids
-where sae = 'demo' and feature = (select feature from report_pairs('demo') limit 1)
+where sae = 'demo-sae' and feature = (select feature from report_pairs('demo-sae') limit 1)
 order by enrichment desc
 limit 5

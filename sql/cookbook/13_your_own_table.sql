@@ -13,7 +13,7 @@ select f.feature, corr(m.measured, f.activation) as correlation, count(*) as n_p
 from protein_features as f
 inner join proteins as p on f.protein_id = p.protein_id
 inner join mine as m on p.accession = m.accession
-where f.sae = 'demo'
+where f.sae = 'demo-sae'
 group by f.feature
 having count(*) >= 20
 order by abs(correlation) desc nulls last, f.feature

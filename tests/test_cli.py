@@ -1,0 +1,191 @@
+"""The command line: exit codes, clean output, and every command as a function."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+import small
+
+import interplm_wh
+from interplm_wh import build, commands, docs
+from interplm_wh.cli import cli
+
+Run = subprocess.CompletedProcess[bytes]
+
+
+def run(*arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Run:
+    return subprocess.run(
+        [sys.executable, "-m", "interplm_wh", *map(str, arguments)],
+        capture_output=True, check=False, cwd=cwd, env={**os.environ, **(env or {})},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = small.make(tmp_path_factory.mktemp("cli") / "w")
+    build.build(path, min_residues=5, min_domains=3)
+    return path
+
+
+def test_every_command_is_a_function_of_the_same_name() -> None:
+    verbs = set()
+    for name, command in cli.commands.items():
+        if isinstance(command, click.Group):
+            verbs |= {f"{name}_{child}" for child in command.commands}
+        else:
+            verbs.add(name)
+    assert verbs == set(commands.__all__)
+    assert all(callable(getattr(commands, verb)) for verb in verbs)
+
+
+def test_the_public_names_are_these() -> None:
+    assert set(interplm_wh.__all__) == {
+        "InterplmError", "Warehouse", "__version__", "commands", "load_plm", "load_sae", "open",
+    }  # fmt: skip
+    for name in interplm_wh.__all__:
+        assert getattr(interplm_wh, name) is not None
+
+
+def test_help_loads_neither_torch_nor_duckdb() -> None:
+    script = (
+        "import sys\nfrom interplm_wh.cli import cli\n"
+        "cli.main(['--help'], standalone_mode=False)\n"
+        "heavy = ('torch', 'duckdb', 'pyarrow', 'polars', 'transformers', 'numpy')\n"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(("arguments", "code"), [
+    (["info"], 1),
+    (["frobnicate"], 2),
+    (["build", "--presence", "much"], 2),
+    (["build", "--thresholds", "low"], 2),
+    (["add", "proteins"], 2),
+    (["--version"], 0),
+])  # fmt: skip
+def test_exit_codes(tmp_path: Path, arguments: list[str], code: int) -> None:
+    done = run("-w", tmp_path / "nowhere", *arguments)
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+    if code:
+        assert done.stdout == b""
+        assert done.stderr
+
+
+def test_an_error_is_one_message_unless_debug(tmp_path: Path) -> None:
+    plain = run("-w", tmp_path / "nowhere", "info")
+    assert plain.stderr.startswith(b"Error: there is no warehouse at")
+    assert b"init" in plain.stderr
+    debug = run("--debug", "-w", tmp_path / "nowhere", "info")
+    assert b"Traceback" in debug.stderr
+
+
+def test_the_warehouse_is_taken_from_the_environment(built: Path, tmp_path: Path) -> None:
+    done = run(
+        "query", "select count(*) as n from proteins", "--format", "csv", env={"INTERPLM_WH": str(built)}
+    )
+    assert done.stdout == b'"n"\n20\n'
+    assert run("query", "select 1", cwd=tmp_path, env={"INTERPLM_WH": ""}).returncode == 1
+
+
+def test_query_prints_every_format_clean(built: Path) -> None:
+    sql = "select accession, length from proteins order by accession limit 2"
+    csv = run("-w", built, "query", sql, "--format", "csv")
+    assert csv.stderr == b""
+    assert pyarrow.csv.read_csv(io.BytesIO(csv.stdout)).to_pydict() == {
+        "accession": ["P0000", "P0001"], "length": [30, 30],
+    }  # fmt: skip
+    parquet = run("-w", built, "query", sql, "--format", "parquet")
+    assert pq.read_table(io.BytesIO(parquet.stdout)).num_rows == 2
+    rows = run("-w", built, "query", sql, "--format", "json").stdout.splitlines()
+    assert json.loads(rows[1]) == {"accession": "P0001", "length": 30}
+    table = run("-w", built, "query", sql).stdout.decode()
+    assert "P0001" in table
+    assert "accession" in table
+
+
+def test_query_joins_a_file_of_the_user(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("accession,measured\nP0003,1.5\n")
+    sql = "select p.length, m.measured from 'mine.csv' as m join proteins as p using (accession)"
+    assert run("-w", built, "query", sql, "--format", "csv", cwd=tmp_path).stdout.splitlines()[1] == b"30,1.5"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "create table x as select 1",
+        "copy proteins to 'stolen.csv'",
+        "delete from saes",
+        "select 1; select 2",
+        "attach 'other.db'",
+        "selekt 1",
+        "select * from nowhere",
+        "",
+    ],
+)
+def test_query_only_reads(built: Path, tmp_path: Path, sql: str) -> None:
+    before = (built / "warehouse.duckdb").read_bytes()
+    done = run("-w", built, "query", sql, cwd=tmp_path)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert (built / "warehouse.duckdb").read_bytes() == before
+
+
+def test_report_prints_what_the_macros_answer(built: Path) -> None:
+    text = run("-w", built, "report", "--pairs", "1").stdout.decode()
+    with interplm_wh.open(built) as wh:
+        best = wh.sql("from report_pairs('a') where not is_amino_acid").to_pylist()[0]
+        summary = wh.sql("from report_summary('a')").to_pylist()[0]
+    assert f"concepts found            {summary['n_concepts_found']}" in text
+    assert best["concept"] in text
+    assert f"{best['test_f1_per_domain']:.3f}" in text
+    assert "1 more: report --pairs 2" in text
+    assert run("-w", built, "report", "--sae", "z").returncode == 1
+
+
+def test_verify_says_sound_or_ends_with_one(built: Path, tmp_path: Path) -> None:
+    assert run("-w", built, "verify").returncode == 0
+    damaged = small.make(tmp_path / "w")
+    part = next((damaged / "lake" / "activations").rglob("*.parquet"))
+    part.write_bytes(b"PAR1" + part.read_bytes()[4:-1] + b"2")
+    done = run("-w", damaged, "verify")
+    assert done.returncode == 1
+    assert part.name.encode() in done.stdout
+
+
+def test_the_shell_opens_the_warehouse_from_any_folder(built: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "interplm_wh", "-w", str(built), "shell"],
+        input=b".mode csv\nselect count(*) as n from feature_examples('a', 1);\n"
+        b"select count(*) > 0 as m from activations;",
+        capture_output=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"n\r\n10" in done.stdout or b"n\n10" in done.stdout
+    assert b"true" in done.stdout
+
+
+def test_answers_are_the_same_as_arrow_and_polars(built: Path) -> None:
+    with interplm_wh.open(built) as wh:
+        arrow = wh.sql("from feature_stats order by feature")
+        frame = wh.polars("from feature_stats order by feature")
+    assert frame.to_arrow().to_pylist() == arrow.to_pylist()
+    assert wh.path == built
+
+
+@pytest.mark.parametrize("page", sorted(docs.pages()))
+def test_reference_pages_are_not_stale(page: str) -> None:
+    folder = Path(__file__).parents[1] / "docs"
+    assert (folder / page).read_text() == docs.pages()[page], "run: make docs"
