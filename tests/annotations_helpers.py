@@ -58,14 +58,6 @@ def put_proteins(warehouse: Path, sequences: Mapping[str, str]) -> Path:
     return warehouse
 
 
-def put_export_proteins(warehouse: Path, export: Path) -> Path:
-    """Add the first entry of each accession of an export."""
-    sequences: dict[str, str] = {}
-    for entry in read_export(export):
-        sequences.setdefault(entry["Entry"], entry["Sequence"])
-    return put_proteins(warehouse, sequences)
-
-
 def read_export(path: Path) -> list[dict[str, str]]:
     """Read an export with Python alone: one dictionary per line."""
     with gzip.open(path, "rt", encoding="utf-8", newline="\n") as handle:

@@ -15,6 +15,7 @@ import pytest
 from interplm_wh import store
 from interplm_wh.errors import InputError, LockedError
 from interplm_wh.ingest.annotations import add_annotations
+from interplm_wh.ingest.proteins import add_proteins
 from tests.annotations_helpers import ask, put_proteins, rejects, spans, write_export, write_table
 
 SEQUENCES = {"P1": "MKV" * 20, "P2": "ACD" * 20, "P3": "MKV" * 30}
@@ -385,8 +386,7 @@ def test_the_holder_of_the_lock_is_named(three: Path, tmp_path: Path) -> None:
 
 
 def test_a_laboratory_s_own_table_is_taken_whole(warehouse: Path, shared: Path) -> None:
-    with gzip.open(shared / "data" / "signalp5_proteins.csv.gz", "rt") as handle:
-        put_proteins(warehouse, {r["accession"]: r["sequence"] for r in csv.DictReader(handle)})
+    add_proteins(warehouse, [shared / "data" / "signalp5_proteins.csv.gz"])
     table = shared / "data" / "signalp5_annotations.csv.gz"
     with gzip.open(table, "rt") as handle:
         expected = sorted(

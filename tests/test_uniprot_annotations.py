@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import ingest
 from interplm_wh import store
 from interplm_wh.errors import InputError
 from interplm_wh.ingest import uniprot_annotations
 from interplm_wh.ingest.annotations import add_annotations
+from interplm_wh.ingest.proteins import add_proteins
 from tests.annotations_helpers import (
     FEATURE_COLUMNS,
     ask,
-    put_export_proteins,
     put_proteins,
     read_export,
     rejects,
@@ -59,7 +60,7 @@ def real(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with the real entries and their annotations."""
     export = shared / "data" / "uniprot_real_158.tsv.gz"
     warehouse = store.init(tmp_path_factory.mktemp("real") / "warehouse")
-    put_export_proteins(warehouse, export)
+    add_proteins(warehouse, [export])
     add_annotations(warehouse, [export])
     return warehouse
 
@@ -188,7 +189,7 @@ def test_slices_give_what_one_piece_gives(
     warehouse: Path, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = shared / "data" / "uniprot_real_158.tsv.gz"
-    put_export_proteins(warehouse, export)
+    add_proteins(warehouse, [export])
     add_annotations(warehouse, [export])
     query = (
         "select annotation_id, instance_id, protein_id, c.concept, start, stop, note, evidence "
@@ -350,3 +351,12 @@ def test_nothing_but_our_own_lines_reaches_standard_output(
         for con in (wh.con, tx.con, tx.con.cursor()):
             assert con.execute("select current_setting('enable_progress_bar')").fetchall() == [(False,)]
     assert capfd.readouterr().out == ""
+
+
+def test_the_benchmark_measures_what_the_commands_write(shared: Path) -> None:
+    steps = ingest.run(source=shared / "data" / "uniprot_real_158.tsv.gz", n_entries=2 * 158)
+    assert [(step.name, step.rows) for step in steps] == [
+        ("add proteins", 2 * 158),
+        ("add annotations", 2 * 3536),
+    ]
+    assert all(0 < step.peak_gb < ingest.MEMORY_LIMIT_GB and step.seconds > 0 for step in steps)

@@ -15,7 +15,8 @@ import pytest
 
 from interplm_wh import store
 from interplm_wh.ingest.annotations import add_annotations
-from tests.annotations_helpers import put_export_proteins, read_export
+from interplm_wh.ingest.proteins import add_proteins
+from tests.annotations_helpers import read_export
 
 UNCERTAIN = "uncertain position"
 ISOFORM = "position in another isoform"
@@ -128,7 +129,7 @@ def synthetic(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A warehouse with the synthetic export, to be asked."""
     export = golden / "uniprot_synth.tsv.gz"
     warehouse = store.init(tmp_path_factory.mktemp("synthetic") / "warehouse")
-    put_export_proteins(warehouse, export)
+    add_proteins(warehouse, [export])
     add_annotations(warehouse, [export])
     with store.open(warehouse) as wh:
         yield lambda sql, params: wh.con.execute(sql, params).fetchall()
