@@ -6,6 +6,9 @@ import gzip
 import itertools
 import random
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -331,3 +334,40 @@ def test_the_golden_activations_are_stored_as_they_are(warehouse: Path, golden: 
         for left, right in ((ours, "from given"), ("from given", ours)):
             rest = wh.con.execute(f"select count(*) from ({left} except all {right})").fetchone()
             assert rest == (0,)
+
+
+# -- an end at any moment ----------------------------------------------------------------------------
+
+_SLOW = """
+import sys, time
+from interplm_wh.ingest import activation_blocks, activations
+activation_blocks.BLOCK_ROWS = 20_000
+lay = activation_blocks.lay_block
+def lay_slowly(tx, block):
+    time.sleep(0.05)
+    lay(tx, block)
+activation_blocks.lay_block = lay_slowly
+activations.add_activations(sys.argv[1], sys.argv[2], sae="x")
+"""
+
+
+@pytest.mark.parametrize("reached", ["scratch/blocks/*/*.parquet", "lake/activations/*/*/part-00003.parquet"])
+def test_a_killed_run_leaves_the_warehouse_as_it_was_and_the_next_one_completes(
+    warehouse: Path, golden: Path, reached: str
+) -> None:
+    add_proteins(warehouse, [golden / "proteins.csv.gz"])
+    file = golden / "activations.parquet"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SLOW, str(warehouse), str(file)], stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not list((warehouse / ".staging").glob(f"*/{reached}")) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert query(warehouse, "select * from saes") == []
+    assert query(warehouse, "select count(*) from activations") == [(0,)]
+    report = add_activations(warehouse, file, sae="x")
+    assert report.n_activations == 574_161
+    assert list((warehouse / ".staging").iterdir()) == []

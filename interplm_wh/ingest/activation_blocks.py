@@ -19,6 +19,8 @@ from interplm_wh.store.rows import value
 
 COLUMNS = ("accession", "position", "feature", "value")
 BLOCK_ROWS = 4_000_000
+# Rows of a block that wait in memory, per thread, before they go to its scratch file.
+_FLUSH_ROWS = 65_536
 _NO_ROWS = (
     "select null::integer as protein_id, null::integer as position, null::integer as feature, "
     "null::float as value where false"
@@ -47,6 +49,7 @@ def profile(tx: Transaction, file: readers.DataFile) -> None:
 def scatter(tx: Transaction, file: readers.DataFile) -> list[int]:
     """Write what can be taken to scratch files by `activation_blocks`; returns the blocks in order."""
     select = sqlfile.load("ingest", "activations_scattered").sql
+    tx.con.execute("set partitioned_write_flush_threshold = ?", [_FLUSH_ROWS])
     with readers.reading(tx.con, file, in_order=False):
         tx.con.execute(
             f"copy ({select}) to {quote_literal(str(_scratch(tx)))} "

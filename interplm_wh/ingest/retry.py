@@ -83,7 +83,7 @@ def get(client: httpx.Client, url: str, params: dict[str, str], *, retry: Retry)
         wait = retry.wait(attempt, asked)
         if attempt == retry.attempts or waited + wait > retry.total_seconds:
             break
-        logger.info("%s: %s; trying again in %.0f s", url, failure, wait)
+        logger.warning("%s: %s; trying again in %.0f s", url, failure, wait)
         time.sleep(wait)
         waited += wait
     raise DownloadError(
