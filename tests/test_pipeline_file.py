@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,30 @@ def test_a_folder_that_exists_is_a_path_and_anything_else_a_hub_id(folder: Path)
 def test_demo_stands_for_the_models_of_the_package(folder: Path) -> None:
     found = spec.load(_write(folder, "plm: demo\nlayers: [2]\nsaes: [{name: a, source: demo}]\n"))
     assert (found.plm, found.saes[0].source) == (str(assets("plm")), str(assets("sae")))
+
+
+def _known_keys(folder: Path) -> set[str]:
+    """Return every key of every section, as the fault of an unknown one lists them."""
+    unknown = (
+        "zzzzzz: 1\nproteins: {zzzzzz: 1, demo: {n: 1, zzzzzz: 1}}\nencode: {zzzzzz: 1}\n"
+        "annotations: [{zzzzzz: 1, from: proteins}]\nplm: a/b\n"
+        "saes: [{zzzzzz: 1, name: a, source: identity, layer: 1}]\n"
+    )
+    lists = [line.split("known: ")[1] for line in _faults(folder, unknown).splitlines() if "known: " in line]
+    assert len(lists) == 6
+    return {key for text in lists for key in text.split(", ")}
+
+
+def test_the_page_about_pipelines_shows_every_key_in_a_file_that_is_sound(folder: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "pipelines.md").read_text(encoding="utf-8")
+    shown = page.split("```yaml\n")[1].split("```")[0]
+    keys = set(re.findall(r"(?:^[ #-]*|[{,] ?)([a-z_]+):(?= |$)", shown, flags=re.MULTILINE))
+    assert keys == _known_keys(folder)
+    assert [sae.name for sae in spec.load(_write(folder, shown)).saes] == [
+        "esm2-8m-layer3",
+        "esm2-8m-layer4",
+        "neurons",
+    ]
 
 
 @pytest.mark.parametrize("path", sorted(resources.folder("pipelines").glob("*.yaml")), ids=lambda p: p.stem)
