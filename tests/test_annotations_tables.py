@@ -245,6 +245,13 @@ def test_one_concept_with_two_levels_or_categories_is_a_fault(
     assert [accession for accession, *_ in spans(three)] == ["P1", "P2"]
 
 
+def test_a_level_that_is_none_does_not_become_the_concept_s(three: Path, tmp_path: Path) -> None:
+    rows = [row("P1", 3, 9, level="protein"), row("P2", 3, 9), row("P3", 3, 9, level="residue")]
+    add(three, tmp_path, *rows, skip_bad=True)
+    assert rejects(three) == [("P1", "level is neither residue nor domain")]
+    assert [level for _, _, _, level, _ in concepts(three)] == ["residue"]
+
+
 def test_missing_columns_are_all_named_at_once(three: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="start, concept"):
         add_annotations(three, [write_table(tmp_path / "a.csv", [{"accession": "P1", "stop": 3}])])

@@ -31,6 +31,7 @@ def read(column: str, *texts: str) -> list[dict[str, Any]]:
         f"{LENGTH} as length, null::varchar as reason from uniprot_lines"
     )
     make(con, "uniprot_features")
+    make(con, "uniprot_qualifiers")
     make(con, "uniprot_spans")
     found = con.sql("select * from uniprot_spans order by row, item")
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]

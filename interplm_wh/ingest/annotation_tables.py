@@ -36,6 +36,7 @@ def load(writer: SourceWriter, files: Sequence[readers.DataFile], *, skip_bad: b
     n_rows = 0
     for file in files:
         n_rows += _read(writer, file, first_row=n_rows)
+    make(con, "annotations_parsed")
     make(con, "annotations_rows")
     if not skip_bad:
         _refuse_faults(writer, files)

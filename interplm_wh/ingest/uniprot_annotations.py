@@ -14,6 +14,7 @@ from interplm_wh.ingest.annotation_writer import SourceWriter, make
 
 SLICE_ENTRIES = 16_384
 _BATCH_ENTRIES = 2_048
+_STEPS = ("entries", "features", "qualifiers", "spans", "annotations")
 _KEY = "Entry"
 _SEQUENCE = "Sequence"
 # Columns of the usual export that hold no feature with a position.
@@ -105,8 +106,8 @@ def _batches(file: readers.DataFile, reader: pa.RecordBatchReader) -> Iterator[p
 def _load_slice(writer: SourceWriter, lines: pa.Table, *, first_row: int) -> None:
     con = writer.con
     con.register("uniprot_lines", lines)
-    for name in ("uniprot_entries", "uniprot_features", "uniprot_spans", "uniprot_annotations"):
-        make(con, name)
+    for name in _STEPS:
+        make(con, f"uniprot_{name}")
     con.unregister("uniprot_lines")
     writer.add_spans()
     writer.add_rejects("uniprot_rejects", {"first_row": first_row})

@@ -1,51 +1,11 @@
 -- output: annotation_rows
 -- grain:  row
--- inputs: annotation_lines, known_proteins
+-- inputs: annotation_texts
 -- params: none
--- what:   Rows of an annotation table with their protein, their numbers and every reason why one cannot be
---         taken. A level or category that a row leaves out is the concept's; without any, the level is
---         'domain' and the category the name up to the first "_".
+-- what:   Rows of an annotation table with every reason why one cannot be taken. A level or category that a
+--         row leaves out is the concept's; without any, the level is 'domain' and the category the name up to
+--         the first "_".
 with
-texts as (
-    select
-        row,
-        place,
-        trim(accession) as accession,
-        trim(start) as start_text,
-        trim(stop) as stop_text,
-        nullif(trim(concept), '') as concept,
-        nullif(trim(category), '') as category,
-        nullif(trim(level), '') as level,
-        nullif(trim(instance), '') as instance,
-        note,
-        evidence
-    from annotation_lines
-),
-
-numbers as (
-    select
-        t.*,
-        p.protein_id,
-        p.length,
-        if(
-            regexp_matches(t.start_text, '^[+-]?\d+(\.0*)?$'),
-            try_cast(split_part(t.start_text, '.', 1) as bigint),
-            null
-        ) as start,
-        if(
-            regexp_matches(t.stop_text, '^[+-]?\d+(\.0*)?$'),
-            try_cast(split_part(t.stop_text, '.', 1) as bigint),
-            null
-        ) as stop,
-        first_value(t.level ignore nulls) over concept_rows as concept_level,
-        first_value(t.category ignore nulls) over concept_rows as concept_category
-    from texts as t
-    left join known_proteins as p on t.accession = p.accession
-    window concept_rows as (
-        partition by t.concept order by t.row rows between unbounded preceding and unbounded following
-    )
-),
-
 judged as (
     select
         *,
@@ -77,7 +37,7 @@ judged as (
             ],
             lambda reason: reason is not null
         ) as reasons
-    from numbers
+    from annotation_texts
 )
 
 select

@@ -1,51 +1,11 @@
 -- output: uniprot_spans
 -- grain:  row, category, item
--- inputs: uniprot_features
+-- inputs: uniprot_qualifiers
 -- params: none
 -- what:   Features read: the spans that each covers (the two ends of a disulfide bond are two), its subtype,
 --         note and evidence, and the reason why it, or a part of it, is not taken. "<" and ">" are dropped,
 --         "?" and positions in another isoform are not taken, but a disulfide bond keeps its known end.
 with
-parsed as (
-    select
-        *,
-        regexp_extract(
-            text,
-            '^([A-Z_]+) (?:([^;:"]+):)?([<>?]*\d*)(\.\.([<>?]*\d*))?(?:;|$)',
-            ['key', 'isoform', 'first', 'range', 'last']
-        ) as position,
-        regexp_extract_all(
-            text, '/[a-z_]+="(?:[^"]|"+[^";]|"+;(?:[^ /]| [^/A-Z]))*"*"(?:;|$)'
-        ) as qualifiers
-    from uniprot_features
-),
-
-named as (
-    select
-        * exclude (position, qualifiers),
-        struct_extract(position, 'key') as text_key,
-        struct_extract(position, 'isoform') <> '' as is_isoform,
-        struct_extract(position, 'first') as first_text,
-        if(
-            struct_extract(position, 'range') = '',
-            struct_extract(position, 'first'),
-            struct_extract(position, 'last')
-        ) as last_text,
-        list_transform(qualifiers, lambda q: split_part(q, '="', 1)) as names,
-        list_transform(qualifiers, lambda q: regexp_replace(q, '^/[a-z_]+="|";?$', '', 'g')) as contents
-    from parsed
-),
-
-labelled as (
-    select
-        * exclude (names, contents),
-        contents[list_position(names, '/note')] as note,
-        contents[list_position(names, '/evidence')] as evidence,
-        if(category = 'Binding site', contents[list_position(names, '/ligand')], null) as ligand,
-        regexp_matches(array_to_string(contents, ' '), '/[a-z_]+="') as is_unclosed
-    from named
-),
-
 numbers as (
     select
         * exclude (first_text, last_text),
@@ -53,7 +13,7 @@ numbers as (
         contains(last_text, '?') as is_last_uncertain,
         try_cast(ltrim(first_text, '<>?') as integer) as first_number,
         try_cast(ltrim(last_text, '<>?') as integer) as last_number
-    from labelled
+    from uniprot_qualifiers
 ),
 
 ends as (
