@@ -206,8 +206,10 @@ def test_skip_bad_keeps_bad_rows_in_rejects(warehouse: Path, tmp_path: Path) -> 
     reason = "the sequence holds a character that is no letter A to Z"
     assert rejects(warehouse) == [(1, "A", reason, "'-' at position 3")]
     assert report.reasons == ((reason, 1),)
+    before = (warehouse / "warehouse.duckdb").stat().st_ino
     again = add_proteins(warehouse, [path], skip_bad=True)
     assert (again.n_present, again.n_rejected) == (1, 1)
+    assert (warehouse / "warehouse.duckdb").stat().st_ino == before  # nothing is new
     assert len(rejects(warehouse)) == 1  # the same row of the same file is kept once
 
 
@@ -469,7 +471,7 @@ def test_signal_peptide_folds_stay_in_their_splits(warehouse: Path, shared: Path
 
 
 @pytest.mark.slow
-def test_an_export_as_large_as_swiss_prot_is_added_within_two_gigabytes(
+def test_an_export_as_large_as_swiss_prot_is_added_within_two_and_a_half_gigabytes(
     warehouse: Path, tmp_path: Path, shared: Path
 ) -> None:
     lines = gzip.decompress((shared / "data" / "uniprot_real_158.tsv.gz").read_bytes()).splitlines()

@@ -28,7 +28,6 @@ _STEPS = (
     "proteins_fates",
 )
 _FATES = ("new", "present", "repeated", "too long", "not drawn", "bad")
-_NEW = "select 1 from protein_fates where fate = 'new'"
 _REMEDY = "mend these rows, or pass --skip-bad to leave them out and keep them in rejects"
 
 
@@ -154,9 +153,9 @@ def add_proteins(
             _make(tx, step, values)
         if not skip_bad:
             _refuse_bad_rows(tx)
-        _write(tx)
+        is_changed = _write(tx)
         report = _report(tx, known, fetched)
-        if report.n_added or report.n_rejected:
+        if is_changed:
             tx.publish()
         return report
 
@@ -222,14 +221,19 @@ def _in_brackets(text: str) -> str:
     return f" ({text})" if text else ""
 
 
-def _write(tx: store.Transaction) -> None:
-    """Write new proteins and new rejects to folders of their own."""
-    for name, count in (("proteins_new", _NEW), ("proteins_new_rejects", "select 1 from protein_rejects")):
+def _write(tx: store.Transaction) -> bool:
+    """Write new proteins and new rejects to folders of their own; returns whether there are any."""
+    seed = _seed(tx)
+    is_changed = False
+    for name in ("proteins_new", "proteins_new_rejects"):
         select = sqlfile.load("ingest", name)
-        if first_row(tx.con, f"{count} limit 1"):
+        values = select.bind({"seed": seed})
+        if first_row(tx.con, f"select 1 from ({select.sql}) limit 1", values):  # noqa: S608  (our own file)
             folder = tx.new_folder(select.output)
-            tx.write_query(folder, select.sql, select.bind({"seed": _seed(tx)}))
+            tx.write_query(folder, select.sql, values)
             tx.append(folder)
+            is_changed = True
+    return is_changed
 
 
 def _seed(tx: store.Transaction) -> int:
