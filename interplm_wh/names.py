@@ -45,5 +45,7 @@ def check_sae_name(name: str, existing: Iterable[str]) -> str:
     check_name(name, what="SAE")
     for other in existing:
         if other != name and other.lower() == name.lower():
-            raise InputError(f"SAE {name!r}: there is {other!r}, which differs only in case; choose another name")
+            raise InputError(
+                f"SAE {name!r}: there is {other!r}, which differs only in case; choose another name"
+            )
     return name

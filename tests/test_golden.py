@@ -46,7 +46,8 @@ select
     count(*) as n,
     max(greatest(
         abs(o.precision - e.precision), abs(o.recall - e.recall),
-        abs(o.recall_per_domain - e.recall_per_domain), abs(o.f1 - e.f1), abs(o.f1_per_domain - e.f1_per_domain)
+        abs(o.recall_per_domain - e.recall_per_domain), abs(o.f1 - e.f1),
+        abs(o.f1_per_domain - e.f1_per_domain)
     )) as largest
 from concept_f1 as o
 join read_parquet($file) as e

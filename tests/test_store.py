@@ -379,7 +379,8 @@ def test_the_plain_shell_reads_tables_macros_and_comments(tmp_path: Path) -> Non
     assert "Residue, 1-based" in shell(
         "select comment from duckdb_columns() where table_name = 'activations' and column_name = 'position'"
     )
-    assert "How well one feature" in shell("select comment from duckdb_views() where view_name = 'concept_f1'")
+    about = shell("select comment from duckdb_views() where view_name = 'concept_f1'")
+    assert "How well one feature" in about
     assert "strongest" in shell(
         "select comment from duckdb_functions() where function_name = 'feature_examples'"
     )

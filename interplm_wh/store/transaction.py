@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import uuid
@@ -43,7 +44,8 @@ class Transaction:
     def __init__(self, root: Path, staging: Staging, *, command: str, settings: Mapping[str, Any]) -> None:
         self.root = root
         self.staging = staging
-        self.con = duckdb.connect()
+        self._con = duckdb.connect()
+        self._is_published = False
         self.run_id = uuid.uuid4().hex
         self._started = _now()
         self._command = command
@@ -51,22 +53,38 @@ class Transaction:
         self._fingerprints: dict[str, str] = {}
         self._load()
 
+    @property
+    def con(self) -> duckdb.DuckDBPyConnection:
+        """The working copy; after a publish it goes on from what was published."""
+        if self._is_published:
+            self._is_published = False
+            self.run_id = uuid.uuid4().hex
+            self._started = _now()
+            self._fingerprints = {}
+            self.previous = self._forget_previous()
+            self.refresh_views()
+        return self._con
+
+    def close(self) -> None:
+        """Close the working copy."""
+        self._con.close()
+
     def _load(self) -> None:
-        self.con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
-        self.con.execute("set preserve_insertion_order = false")
-        self.con.execute("set memory_limit = ?", [MEMORY_LIMIT])
-        self.con.execute("set temp_directory = ?", [str(self.staging.scratch / "spill")])
-        self.con.execute("set file_search_path = ?", [str(self.root)])
+        self._con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
+        self._con.execute("set preserve_insertion_order = false")
+        self._con.execute("set memory_limit = ?", [MEMORY_LIMIT])
+        self._con.execute("set temp_directory = ?", [str(self.staging.scratch / "spill")])
+        self._con.execute("set file_search_path = ?", [str(self.root)])
         published = self.root / layout.CATALOGUE
         if published.exists():
-            self.con.execute(f"attach {quote_literal(str(published))} as published (read_only)")
+            self._con.execute(f"attach {quote_literal(str(published))} as published (read_only)")
         for table in catalogue.catalogue_tables():
-            self.con.execute(catalogue.create_table(table))
+            self._con.execute(catalogue.create_table(table))
             if published.exists():
                 name = quote_identifier(table.name)
-                self.con.execute(f"insert into {name} by name from published.{name}")
+                self._con.execute(f"insert into {name} by name from published.{name}")
         if published.exists():
-            self.con.execute("detach published")
+            self._con.execute("detach published")
         self.previous = self._forget_previous()
         self.refresh_views()
 
@@ -204,8 +222,11 @@ class Transaction:
 
     def fingerprint_input(self, path: Path) -> str:
         """Record the checksum of an input file in this run, and return it."""
-        self._fingerprints[path.name] = files.sha256(path)
-        return self._fingerprints[path.name]
+        checksum = files.sha256(path)
+        names = itertools.chain([path.name], (f"{path.name} ({n})" for n in itertools.count(2)))
+        name = next(n for n in names if self._fingerprints.get(n, checksum) == checksum)
+        self._fingerprints[name] = checksum
+        return checksum
 
     def publish(self) -> None:
         """Check what is new, move it into the lake and let readers see it.
@@ -230,15 +251,7 @@ class Transaction:
         self.staging.move([final for final in self.staging.folders if final in wanted])
         catalogue.write(self.con, self.root, self.staging.scratch)
         self.staging.forget_moves()
-        self._begin_next()
-
-    def _begin_next(self) -> None:
-        """Let the transaction be used, and published, again."""
-        self.run_id = uuid.uuid4().hex
-        self._started = _now()
-        self._fingerprints = {}
-        self.previous = self._forget_previous()
-        self.refresh_views()
+        self._is_published = True
 
     def _check(self) -> None:
         faults: list[str] = []
@@ -322,7 +335,7 @@ def write(
             try:
                 yield transaction
             finally:
-                transaction.con.close()
+                transaction.close()
                 shutil.rmtree(place.scratch, ignore_errors=True)
 
 

@@ -17,7 +17,8 @@ spans as (
     inner join concepts as c on a.concept_id = c.concept_id
 )
 
-select concat_ws(
-    ':', count(*), sum(hash(protein_id, concept_id, level, start, stop, instance))
-) as content
+select
+    concat_ws(
+        ':', count(*), sum(hash(protein_id, concept_id, level, start, stop, instance))
+    ) as content
 from spans

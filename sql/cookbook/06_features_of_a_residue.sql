@@ -4,9 +4,10 @@
 -- params: none
 -- what:   Which features fire on one residue?
 select *
-from residue_features(
-    'demo-sae',
-    (select min_by(accession, (rank, feature)) from max_examples where sae = 'demo-sae'),
-    10
-)
+from
+    residue_features(
+        'demo-sae',
+        (select min_by(accession, (rank, feature)) from max_examples where sae = 'demo-sae'),
+        10
+    )
 limit 10

@@ -5,13 +5,21 @@
 -- what:   Where is the best feature of a found concept strong on a protein without that concept?
 with
 best as (
-    select b.concept, b.feature, b.threshold, c.concept_id
+    select
+        b.concept,
+        b.feature,
+        b.threshold,
+        c.concept_id
     from report_pairs('demo-sae') as b
     inner join concepts as c on b.concept = c.concept
     where b.is_found and not b.is_amino_acid
 )
 
-select b.concept, p.accession, f.position, f.activation
+select
+    b.concept,
+    p.accession,
+    f.position,
+    f.activation
 from best as b
 inner join protein_features as f on f.sae = 'demo-sae' and b.feature = f.feature
 inner join proteins as p on f.protein_id = p.protein_id

@@ -10,7 +10,10 @@ select
     count(distinct h.feature) as n_features_with_concept
 from saes as s
 left join (
-    select h.sae, h.concept, h.feature
+    select
+        h.sae,
+        h.concept,
+        h.feature
     from heldout_pairs as h
     inner join concepts as c on h.concept = c.concept
     where h.is_found and c.source != 'sequence'

@@ -5,11 +5,16 @@
 -- what:   How do I join a table of my own? (put read_csv('mine.csv') where the values stand)
 with
 mine as (
-    select accession, length / 100.0 as measured
+    select
+        accession,
+        length / 100.0 as measured
     from proteins
 )
 
-select f.feature, corr(m.measured, f.activation) as correlation, count(*) as n_proteins
+select
+    f.feature,
+    corr(m.measured, f.activation) as correlation,
+    count(*) as n_proteins
 from protein_features as f
 inner join proteins as p on f.protein_id = p.protein_id
 inner join mine as m on p.accession = m.accession

@@ -17,9 +17,10 @@ select
     fp
 from concept_f1
 where sae = $wanted_sae and concept = $wanted_concept and split = $wanted_split
-qualify row_number() over (
-    partition by feature
-    order by f1_per_domain desc, f1 desc, threshold desc
-) = 1
+qualify
+    row_number() over (
+        partition by feature
+        order by f1_per_domain desc, f1 desc, threshold desc
+    ) = 1
 order by f1_per_domain desc, f1 desc, feature asc
 limit $k

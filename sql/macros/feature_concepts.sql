@@ -16,8 +16,9 @@ select
     fp
 from concept_f1
 where sae = $wanted_sae and feature = $wanted_feature
-qualify row_number() over (
-    partition by split, concept
-    order by f1_per_domain desc, f1 desc, threshold desc
-) = 1
+qualify
+    row_number() over (
+        partition by split, concept
+        order by f1_per_domain desc, f1 desc, threshold desc
+    ) = 1
 order by f1_per_domain desc, concept, split

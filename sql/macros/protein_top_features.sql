@@ -4,7 +4,8 @@
 -- params: $wanted_sae VARCHAR        SAE
 --         $wanted_accession VARCHAR  protein
 --         $k INTEGER = 20            number of features
--- what:   The strongest features of one protein, each with the concept that it finds best on held-out proteins.
+-- what:   The strongest features of one protein, each with the concept that it finds best on
+--         held-out proteins.
 with
 meanings as (
     select

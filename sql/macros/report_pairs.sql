@@ -2,7 +2,8 @@
 -- grain:  concept
 -- inputs: heldout_pairs, concepts
 -- params: $wanted_sae VARCHAR  SAE
--- what:   The best pair of every scored concept: feature and threshold as chosen on valid, and what they give on test.
+-- what:   The best pair of every scored concept: feature and threshold as chosen on valid, and what
+--         they give on test.
 select
     h.concept,
     h.feature,

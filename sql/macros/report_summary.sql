@@ -22,7 +22,9 @@ counts as (
         count(distinct concept) filter (where not is_amino_acid) as n_concepts,
         count(distinct concept) filter (where is_found and not is_amino_acid) as n_concepts_found,
         count(distinct feature) filter (where is_found and not is_amino_acid) as n_features_with_concept,
-        count(*) filter (where is_best and test_f1_per_domain is null and not is_amino_acid) as n_not_testable,
+        count(*) filter (
+            where is_best and test_f1_per_domain is null and not is_amino_acid
+        ) as n_not_testable,
         avg(test_f1_per_domain) filter (where is_best and not is_amino_acid) as mean_best_test_f1,
         count(distinct concept) filter (where is_found and is_amino_acid) as n_amino_acids_found
     from pairs
@@ -32,7 +34,10 @@ select
     $wanted_sae as sae,
     (select count(*) from encodings as e where e.sae = $wanted_sae) as n_proteins,
     (select count(*) from features as f where f.sae = $wanted_sae) as n_features,
-    (select count(*) from features as f where f.sae = $wanted_sae and f.max_activation = 0) as n_dead_features,
+    (
+        select count(*) from features as f
+        where f.sae = $wanted_sae and f.max_activation = 0
+    ) as n_dead_features,
     c.n_concepts,
     c.n_concepts_found,
     c.n_features_with_concept,
