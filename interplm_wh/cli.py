@@ -172,7 +172,7 @@ def add_activations(
     type=click.Choice(["float32", "bfloat16", "float16"]), help="Number format of the PLM.",
 )  # fmt: skip
 @click.option("--device", help="For instance cpu or cuda; the fastest there is by default.")
-@click.option("--min-value", default=0.0, show_default=True, help="Keep activations above this only.")
+@click.option("--min-value", type=float, help="Keep values above this; by default as before, 0 at first.")
 @click.option("--token-budget", type=click.IntRange(min=1), help="Most tokens in one batch.")
 @click.pass_obj
 def encode(
@@ -180,7 +180,7 @@ def encode(
     saes: tuple[str, ...],
     dtype: str,
     device: str | None,
-    min_value: float,
+    min_value: float | None,
     token_budget: int | None,
 ) -> None:
     """Encode the proteins that an SAE has not encoded yet; SAEs of one PLM share its passes."""

@@ -322,3 +322,12 @@ def test_a_chunk_never_holds_more_values_than_its_limit(monkeypatch: pytest.Monk
     list(sparse.sparse_rows(Watched.of_width(WIDTH), torch.randn(90, WIDTH), [0, 90]))
     assert sum(sizes) == 90 * 2 * WIDTH
     assert max(sizes) <= 200
+
+
+def test_what_is_found_on_a_device_is_what_is_found_on_the_processor() -> None:
+    columns = torch.randn(30, 17, generator=torch.Generator().manual_seed(4))
+    here = sparse._found_on_cpu(columns, 0.4)
+    there = sparse._found_on_device(columns, 0.4)
+    for mine, theirs in zip(here, there, strict=True):
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_array_equal(mine, theirs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,19 +15,11 @@ from numpy.typing import NDArray
 from interplm_wh import schema
 from interplm_wh.errors import CheckError
 from interplm_wh.store import ordered
+from interplm_wh.store.parquet import ROW_GROUP_ROWS, activation_writer_options
 
 if TYPE_CHECKING:
     from interplm_wh.sae.sparse import SparseRows
 
-ROW_GROUP = 122_880
-# Nothing here depends on threads or time: the same rows give the same bytes.
-WRITER_OPTIONS: dict[str, Any] = {
-    "compression": "zstd",
-    "version": "2.6",
-    "use_dictionary": ["protein_id", "feature"],
-    "column_encoding": {"position": "DELTA_BINARY_PACKED", "value": "BYTE_STREAM_SPLIT"},
-    "write_statistics": True,
-}
 _TEMPORARY = ".unchecked"
 
 
@@ -69,11 +61,16 @@ def write_part(path: Path, proteins: Proteins, chunks: Iterator[SparseRows]) -> 
     unchecked = path.with_name(path.name + _TEMPORARY)
     n_rows = np.zeros(len(proteins.ids), np.int64)
     table = schema.table("activations")
-    with pq.ParquetWriter(unchecked, table.arrow, **WRITER_OPTIONS) as writer:
-        for batch in _row_groups(proteins, chunks, n_rows, table.arrow):
-            writer.write_table(batch, row_group_size=ROW_GROUP)
-    check_part(unchecked, proteins, n_rows)
-    unchecked.rename(path)
+    # Nothing in these depends on threads or time: the same rows give the same bytes.
+    options = {key: value for key, value in activation_writer_options().items() if key != "row_group_size"}
+    try:
+        with pq.ParquetWriter(unchecked, table.arrow, **options) as writer:
+            for batch in _row_groups(proteins, chunks, n_rows, table.arrow):
+                writer.write_table(batch, row_group_size=ROW_GROUP_ROWS)
+        check_part(unchecked, proteins, n_rows)
+        unchecked.rename(path)
+    finally:
+        unchecked.unlink(missing_ok=True)
     return n_rows
 
 
@@ -93,11 +90,11 @@ def _row_groups(
         }
         waiting.append(pa.table([pa.array(columns[name]) for name in arrow.names], schema=arrow))
         n_waiting += len(rows)
-        if n_waiting >= ROW_GROUP:
+        if n_waiting >= ROW_GROUP_ROWS:
             together = pa.concat_tables(waiting).combine_chunks()
-            n_full = n_waiting // ROW_GROUP * ROW_GROUP
-            for start in range(0, n_full, ROW_GROUP):
-                yield together.slice(start, ROW_GROUP)
+            n_full = n_waiting // ROW_GROUP_ROWS * ROW_GROUP_ROWS
+            for start in range(0, n_full, ROW_GROUP_ROWS):
+                yield together.slice(start, ROW_GROUP_ROWS)
             waiting, n_waiting = [together.slice(n_full)], n_waiting - n_full
     if n_waiting:
         yield pa.concat_tables(waiting).combine_chunks()

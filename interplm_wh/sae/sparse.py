@@ -42,8 +42,8 @@ class SparseRows:
         return len(self.value)
 
 
-def _groups(offsets: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield (first, last + 1) of runs of proteins that are encoded together."""
+def groups(offsets: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield (first, last + 1) of runs of proteins that are encoded together: 512 residues, or one protein."""
     first = 0
     for last in range(1, len(offsets)):
         is_end = last == len(offsets) - 1
@@ -70,7 +70,7 @@ def sparse_rows(
     min_value : float
         Only values above it are yielded.
     """
-    for first, last in _groups(offsets):
+    for first, last in groups(offsets):
         start, stop = offsets[first], offsets[last]
         width = max(1, CHUNK_VALUES // max(1, stop - start)) if last - first == 1 else sae.n_features
         for feature in range(0, sae.n_features, width):
@@ -82,11 +82,24 @@ def sparse_rows(
 
 def _rows(dense: Tensor, first_feature: int, min_value: float) -> SparseRows:
     """Return the values above `min_value` in the order of (feature, row); `protein` is empty yet."""
-    columns = dense.T.contiguous().cpu().numpy()  # [F, n], a copy only where the SAE gave rows
-    found = np.flatnonzero(columns > min_value)
+    columns = dense.T.contiguous()  # [F, n], a copy only where the SAE gave rows
+    found, values = (_found_on_cpu if dense.device.type == "cpu" else _found_on_device)(columns, min_value)
     feature, row = np.divmod(found.astype(np.int32), np.int32(columns.shape[1]))
-    values = columns.reshape(-1)[found]
     return SparseRows(np.empty(0, np.int32), row, feature + np.int32(first_feature), values)
+
+
+def _found_on_cpu(columns: Tensor, min_value: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return flat indices, ascending, and values: numpy finds them faster than torch does."""
+    flat = columns.numpy().reshape(-1)
+    found = np.flatnonzero(flat > min_value)
+    return found, flat[found]
+
+
+def _found_on_device(columns: Tensor, min_value: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the same, copying from the device only what is found."""
+    flat = columns.reshape(-1)
+    found = (flat > min_value).nonzero().squeeze(1)
+    return found.cpu().numpy(), flat[found].cpu().numpy()
 
 
 def _by_protein(rows: SparseRows, first: int, offsets: Sequence[int]) -> SparseRows:
