@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from interplm_wh import store
+
+if TYPE_CHECKING:
+    from interplm_wh.demo import DemoReport
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED = CHECKOUT.parent / "shared"
@@ -37,3 +41,17 @@ def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def warehouse(empty_warehouse: Path, tmp_path: Path) -> Path:
     """An empty warehouse."""
     return shutil.copytree(empty_warehouse, tmp_path.resolve() / "warehouse")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoReport:
+    """The demo, run once."""
+    from interplm_wh.demo import run_demo
+
+    return run_demo(tmp_path_factory.mktemp("demo") / "w")
+
+
+@pytest.fixture(scope="session")
+def demo_warehouse(demo: DemoReport) -> Path:
+    """The warehouse that the demo builds; to be read only."""
+    return demo.warehouse
