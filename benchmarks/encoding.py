@@ -28,7 +28,7 @@ from interplm_wh.encode.part import Proteins, write_part
 from interplm_wh.ingest.proteins import add_proteins
 from interplm_wh.plm import load_plm
 from interplm_wh.plm.base import PLM
-from interplm_wh.plm.batches import TOKEN_BUDGET, batches, offsets, pieces
+from interplm_wh.plm.batches import batches, offsets, pieces
 from interplm_wh.sae import add_sae, load_sae, sparse
 from interplm_wh.sae.base import SAE
 
@@ -120,7 +120,7 @@ def measure(plm: PLM, sae: SAE, layer: int, texts: list[str], *, rounds: int, fo
     """Run floor and encoding in turns on one block."""
     lengths = [len(text) for text in texts]
     rows = offsets(lengths)
-    grouped = batches(pieces(lengths, plm.window), TOKEN_BUDGET)
+    grouped = batches(pieces(lengths, plm.window), plm.token_budget)
     x = plm.hidden_states(texts, [layer]).states[layer]
     weight, bias = sae.tensors["encoder.weight"], sae.tensors["encoder.bias"][:, None]
     n_activations = 0

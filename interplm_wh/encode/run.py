@@ -19,7 +19,6 @@ from interplm_wh.encode.plan import Group, Sequences, encoded_ids, plan, with_se
 from interplm_wh.encode.register import INTERRUPTED_WAIT_SECONDS, LAST_WAIT_SECONDS, Part, Registrar
 from interplm_wh.encode.report import EncodedSae, EncodeReport
 from interplm_wh.errors import InputError, LockedError, MismatchError
-from interplm_wh.plm.batches import TOKEN_BUDGET
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +40,7 @@ class _Settings:
     dtype: str
     device: str | None
     min_value: float
-    token_budget: int
+    token_budget: int | None
 
 
 @dataclass
@@ -62,7 +61,7 @@ def encode(
     dtype: str = "float32",
     device: str | None = None,
     min_value: float | None = None,
-    token_budget: int = TOKEN_BUDGET,
+    token_budget: int | None = None,
 ) -> EncodeReport:
     """Encode every protein that an SAE has not encoded yet; SAEs of one PLM share its passes.
 
@@ -79,8 +78,8 @@ def encode(
     device : str, optional
     min_value : float, optional
         Raw activations above it are kept; by default as before, and all positive ones at first.
-    token_budget : int
-        Most tokens in one batch of the PLM.
+    token_budget : int, optional
+        Most tokens in one batch of the PLM; by default what suits the device.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from interplm_wh.errors import InputError, MismatchError, ModelError, faults_message
 from interplm_wh.plm import memory
-from interplm_wh.plm.batches import TOKEN_BUDGET, Piece, batches, offsets, pieces
+from interplm_wh.plm.batches import CPU_TOKEN_BUDGET, DEVICE_TOKEN_BUDGET, Piece, batches, offsets, pieces
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,11 @@ class PLM(ABC):
     device: torch.device
     alphabet: frozenset[str]
 
+    @property
+    def token_budget(self) -> int:
+        """Tokens of a batch that suit the device."""
+        return CPU_TOKEN_BUDGET if self.device.type == "cpu" else DEVICE_TOKEN_BUDGET
+
     @abstractmethod
     def forward(self, sequences: Sequence[str], layers: Sequence[int]) -> dict[int, Tensor]:
         """Run one batch of sequences, none longer than `window`, up to the deepest layer asked for.
@@ -123,7 +128,7 @@ class PLM(ABC):
 
     @torch.inference_mode()
     def hidden_states(
-        self, sequences: Sequence[str], layers: Sequence[int], *, token_budget: int = TOKEN_BUDGET
+        self, sequences: Sequence[str], layers: Sequence[int], *, token_budget: int | None = None
     ) -> HiddenStates:
         """Return hidden states of several layers for a block of sequences, in one pass.
 
@@ -135,8 +140,8 @@ class PLM(ABC):
         sequences : sequence of str
         layers : sequence of int
             Indices of hidden states, 0 to `n_layers`.
-        token_budget : int
-            Tokens of a batch at most.
+        token_budget : int, optional
+            Tokens of a batch at most; `token_budget` of the model by default.
 
         Raises
         ------
@@ -153,7 +158,7 @@ class PLM(ABC):
         rows = offsets(lengths)
         states = {x: torch.empty((rows[-1], self.d_model), device=self.device) for x in sorted(set(layers))}
         is_halved = [False] * len(sequences)
-        waiting = batches(pieces(lengths, self.window), token_budget)[::-1]
+        waiting = batches(pieces(lengths, self.window), token_budget or self.token_budget)[::-1]
         while waiting:
             batch = waiting.pop()
             if self._run_batch(batch, sequences, states):
