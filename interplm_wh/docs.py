@@ -65,8 +65,9 @@ def _row(column: schema.Column) -> str:
 def tables_page() -> str:
     """Return the data dictionary, made from `schemas/`."""
     lines = ["# Tables", "", "Made from `schemas/`; do not edit.", ""]
-    lines += [f"- [`{name}`](#{name}): {table.what}" for name, table in schema.tables().items()]
-    for name, table in schema.tables().items():
+    lasting = {name: table for name, table in schema.tables().items() if table.storage in _STORAGE}
+    lines += [f"- [`{name}`](#{name}): {table.what}" for name, table in lasting.items()]
+    for name, table in lasting.items():
         where = _STORAGE[table.storage].format(name=name)
         grain = ", ".join(table.grain)
         lines += ["", f"## `{name}`", "", f"{table.what} Grain: {grain}. Kept as {where}.", ""]

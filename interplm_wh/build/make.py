@@ -1,9 +1,10 @@
-"""Make one mart of one SAE: at once, block by block, or merged from blocks."""
+"""Make the marts of one SAE: count its blocks once for all of them, then merge."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import duckdb
 
 from interplm_wh import schema
 from interplm_wh.build import blocks, marts, plan
+from interplm_wh.progress import Bar
 from interplm_wh.quote import quote_identifier, quote_literal
+from interplm_wh.sqlfile import SqlFile
 from interplm_wh.store import Transaction
 
 
@@ -21,101 +24,119 @@ def parameters(con: duckdb.DuckDBPyConnection, sae: str) -> dict[str, Any]:
     return {"sae": sae, "presence": float(settings["presence"]), "seed": settings["seed"]}
 
 
-def make(tx: Transaction, step: plan.Step, values: Mapping[str, Any]) -> None:
-    """Do what a step says, in the working copy."""
+def count_blocks(
+    tx: Transaction, steps: Sequence[plan.Step], values: Mapping[str, Any], bar: Bar
+) -> dict[str, list[Path]]:
+    """Count every block of one SAE that marts have not seen, once for all of them.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        Of marts that are made per block, all of one SAE.
+    values : mapping
+        Values of the parameters of the SQL files.
+
+    Returns
+    -------
+    dict of str to list of Path
+        The files that each mart's blocks were written to.
+    """
+    written: dict[str, list[Path]] = {step.mart.name: [] for step in steps}
+    for fresh in dict.fromkeys(step.fresh for step in steps if step.fresh):
+        wanting = [step.mart for step in steps if step.fresh == fresh]
+        folders = {mart.name: _folder(tx, mart, values["sae"]) for mart in wanting}
+        cut = blocks.blocks(tx, values["sae"], fresh)
+        for number, block in enumerate(cut):
+            blocks.restrict(tx, values["sae"], block)
+            bound = {**values, "first_protein": block.first_protein, "last_protein": block.last_protein}
+            bar.describe(f"{values['sae']}: counting block {number + 1} of {len(cut)}")
+            with _block_tables(tx, marts.block_tables(wanting), bound):
+                for mart in wanting:
+                    path = folders[mart.name] / f"part-{number}.parquet"
+                    written[mart.name].append(_write_block(tx, mart, bound, path))
+        blocks.focus(tx, values["sae"], only=["activations", "encodings"])
+    return written
+
+
+def _folder(tx: Transaction, mart: marts.Mart, sae: str) -> Path:
+    """Return where a mart's blocks are written: where they stay, or where they wait to be merged."""
+    if mart.is_appended:
+        return tx.new_folder(mart.name, sae=sae)
+    folder = tx.staging.scratch / mart.name
+    folder.mkdir()
+    return folder
+
+
+@contextmanager
+def _block_tables(tx: Transaction, files: Sequence[SqlFile], bound: Mapping[str, Any]) -> Iterator[None]:
+    """Hold the tables that several marts read of one block."""
+    for file in files:
+        name = quote_identifier(file.name)
+        columns = _typed_columns(schema.table(file.name))
+        tx.con.execute(
+            f"create or replace temp table {name} as select {columns} from ({file.sql})",  # noqa: S608
+            file.bind(bound),
+        )
+    try:
+        yield
+    finally:
+        for file in files:
+            tx.con.execute(f"drop table if exists temp.{quote_identifier(file.name)}")
+
+
+def _typed_columns(table: schema.Table) -> str:
+    return ", ".join(
+        f"{quote_identifier(c.name)}::{c.sql_type} as {quote_identifier(c.name)}" for c in table.file_columns
+    )
+
+
+def _write_block(tx: Transaction, mart: marts.Mart, bound: Mapping[str, Any], path: Path) -> Path:
+    """Write the rows that a mart has of the block that the tables hold now."""
+    if mart.partial is None:
+        return tx.write_query(path.parent, mart.final.sql, mart.final.bind(bound), name=path.name)
+    columns = _typed_columns(schema.table(mart.name))
+    tx.con.execute(
+        f"copy (select {columns} from ({mart.partial.sql})) to {quote_literal(str(path))} "  # noqa: S608
+        "(format parquet, compression zstd)",
+        mart.partial.bind(bound),
+    )
+    return path
+
+
+def finish(tx: Transaction, step: plan.Step, values: Mapping[str, Any], written: Sequence[Path]) -> None:
+    """Put a mart in its place: made at once, or from the blocks that `count_blocks` has written."""
     mart, sae = step.mart, step.sae
-    if not mart.is_per_block:
-        folder = tx.new_folder(mart.name, sae=sae)
-        tx.write_query(folder, mart.final.sql, mart.final.bind(values))
-        made = plan.Made(step.recipe, step.merge, (), plan.digest([]))
-        tx.replace(mart.name, [folder], sae=sae, fingerprint=made.dump())
-    elif mart.is_appended:
-        _make_appended(tx, step, values)
-    else:
-        make_merged(tx, step, values)
-
-
-def each_block(
-    tx: Transaction,
-    sae: str,
-    folders: Sequence[str],
-    values: Mapping[str, Any],
-    do: Callable[[int, dict[str, Any]], None],
-) -> int:
-    """Call `do` with a number and the parameters of each block, while the tables hold only it."""
-    cut = blocks.blocks(tx, sae, folders)
-    for number, block in enumerate(cut):
-        blocks.restrict(tx, sae, block)
-        do(number, {**values, "first_protein": block.first_protein, "last_protein": block.last_protein})
-    blocks.focus(tx, sae, only=["activations", "encodings"])
-    return len(cut)
-
-
-def _make_appended(tx: Transaction, step: plan.Step, values: Mapping[str, Any]) -> None:
-    mart, sae = step.mart, step.sae
+    seen = (*step.seen, *step.fresh)
+    if mart.is_appended:
+        if step.action == "rebuild":
+            tx.drop(mart.name, sae=sae)
+        for folder in dict.fromkeys(path.parent for path in written):
+            made = plan.Made(step.recipe, step.merge, step.fresh, plan.content(tx.con, mart, sae, step.fresh))
+            tx.append(folder, fingerprint=made.dump())
+        return
     folder = tx.new_folder(mart.name, sae=sae)
+    if mart.partial is not None:
+        old = tx.folder_paths(mart.name, sae=sae) if step.action == "append" else []
+        _lay_partial(tx, mart, sae, [*(f"{f}/*.parquet" for f in old), *map(str, written)])
+    tx.write_query(folder, mart.final.sql, mart.final.bind(values))
+    content = plan.content(tx.con, mart, sae, seen) if mart.is_per_block else plan.digest([])
+    tx.replace(
+        mart.name, [folder], sae=sae, fingerprint=plan.Made(step.recipe, step.merge, seen, content).dump()
+    )
+    if mart.partial is not None:
+        tx.con.execute(f"drop view temp.{quote_identifier(mart.name + marts.PARTIAL)}")
+        shutil.rmtree(tx.staging.scratch / mart.name, ignore_errors=True)
 
-    def do(number: int, bound: dict[str, Any]) -> None:
-        tx.write_query(folder, mart.final.sql, mart.final.bind(bound), name=f"part-{number}.parquet")
 
-    each_block(tx, sae, step.fresh, values, do)
-    if step.action == "rebuild":
-        tx.drop(mart.name, sae=sae)
-    made = plan.Made(step.recipe, step.merge, step.fresh, plan.content(tx.con, mart, sae, step.fresh))
-    tx.append(folder, fingerprint=made.dump())
-
-
-def partial_view(
-    tx: Transaction, mart: marts.Mart, sae: str, old: Sequence[Path], new: Sequence[Path]
-) -> None:
-    """Lay the relation ``X_partial`` over the rows made per block and, for an append, the old X."""
+def _lay_partial(tx: Transaction, mart: marts.Mart, sae: str, patterns: Sequence[str]) -> None:
+    """Lay the relation ``X_partial`` over rows made per block and, for an append, the old X."""
     table = schema.table(mart.name)
-    names_of_files = ", ".join(quote_identifier(c.name) for c in table.file_columns)
-    patterns = [*(f"{folder}/*.parquet" for folder in old), *map(str, new)]
+    names = ", ".join(quote_identifier(c.name) for c in table.file_columns)
     listed = ", ".join(quote_literal(p) for p in patterns)
     select = (
-        f"select {quote_literal(sae)} as sae, {names_of_files} "  # noqa: S608
+        f"select {quote_literal(sae)} as sae, {names} "  # noqa: S608
         f"from read_parquet([{listed}], hive_partitioning = false)"
         if patterns
         else table.empty_select
     )
     tx.con.execute(f"create or replace temp view {quote_identifier(mart.name + marts.PARTIAL)} as {select}")
-
-
-def make_merged(tx: Transaction, step: plan.Step, values: Mapping[str, Any]) -> None:
-    """Make a mart from the additive rows of its new blocks and, for an append, the old ones."""
-    mart, sae = step.mart, step.sae
-    assert mart.partial is not None
-    partial = mart.partial
-    old = tx.folder_paths(mart.name, sae=sae) if step.action == "append" else []
-    scratch = tx.staging.scratch / mart.name
-    scratch.mkdir()
-    new: list[Path] = []
-
-    def do(number: int, bound: dict[str, Any]) -> None:
-        new.append(write_partial(tx, mart, partial.bind(bound), scratch / f"{number}.parquet"))
-
-    each_block(tx, sae, step.fresh, values, do)
-    partial_view(tx, mart, sae, old, new)
-    folder = tx.new_folder(mart.name, sae=sae)
-    tx.write_query(folder, mart.final.sql, mart.final.bind(values))
-    seen = (*step.seen, *step.fresh)
-    made = plan.Made(step.recipe, step.merge, seen, plan.content(tx.con, mart, sae, seen))
-    tx.replace(mart.name, [folder], sae=sae, fingerprint=made.dump())
-    tx.con.execute(f"drop view temp.{quote_identifier(mart.name + marts.PARTIAL)}")
-    shutil.rmtree(scratch)
-
-
-def write_partial(tx: Transaction, mart: marts.Mart, bound: Mapping[str, Any], path: Path) -> Path:
-    """Write the additive rows of the block that the tables hold now."""
-    assert mart.partial is not None
-    columns = ", ".join(
-        f"{quote_identifier(c.name)}::{c.sql_type} as {quote_identifier(c.name)}"
-        for c in schema.table(mart.name).file_columns
-    )
-    tx.con.execute(
-        f"copy (select {columns} from ({mart.partial.sql})) to {quote_literal(str(path))} "  # noqa: S608
-        "(format parquet, compression zstd)",
-        dict(bound),
-    )
-    return path

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
 from interplm_wh import schema, sqlfile
 from interplm_wh.errors import ResourceError
@@ -66,42 +68,42 @@ def _marts() -> dict[str, Mart]:
     return found
 
 
-def views() -> dict[str, SqlFile]:
-    """Return the stored views by name."""
+@cache
+def derived() -> dict[str, SqlFile]:
+    """Return the stored views, and the tables that are held while a block is counted, by name."""
     files = sqlfile.load_folder("marts")
-    return {n: f for n, f in files.items() if n in schema.tables() and schema.table(n).storage == "view"}
+    kinds = ("view", "block")
+    return {n: f for n, f in files.items() if n in schema.tables() and schema.table(n).storage in kinds}
 
 
-def resolve(inputs: tuple[str, ...]) -> tuple[str, ...]:
-    """Replace stored views among the inputs by the tables that they read, all the way down."""
-    stored = views()
+def resolve(inputs: Sequence[str]) -> tuple[str, ...]:
+    """Replace what is derived among the inputs by the tables that it reads, all the way down."""
+    return tuple(sorted(below(inputs) - set(derived())))
+
+
+def below(inputs: Sequence[str]) -> set[str]:
+    """Return the inputs and, of those that are derived, what they read, all the way down."""
     found: set[str] = set()
     waiting = list(inputs)
     while waiting:
         name = waiting.pop()
-        if name in stored:
-            waiting += stored[name].inputs
-        else:
+        if name not in found:
             found.add(name)
-    return tuple(sorted(found))
+            waiting += derived()[name].inputs if name in derived() else ()
+    return found
+
+
+def block_tables(marts: Sequence[Mart]) -> list[SqlFile]:
+    """Return the tables to be held while blocks are counted for some marts, in the order of making."""
+    inputs = [name for mart in marts for file in mart.files for name in file.inputs]
+    needed = {name for name in below(inputs) if name in derived() and schema.table(name).storage == "block"}
+    return [file for file in sqlfile.build_order(derived()) if file.name in needed]
 
 
 def ordered() -> list[Mart]:
     """Return all marts, each after those that it reads."""
     marts = _marts()
-    merged = {
-        name: SqlFile(
-            name=name,
-            folder="marts",
-            output=mart.final.output,
-            grain=mart.final.grain,
-            inputs=resolve(mart.inputs),
-            params=mart.final.params,
-            what=mart.final.what,
-            sql=mart.final.sql,
-        )
-        for name, mart in marts.items()
-    }
+    merged = {name: replace(mart.final, inputs=resolve(mart.inputs)) for name, mart in marts.items()}
     return [marts[file.name] for file in sqlfile.build_order(merged)]
 
 

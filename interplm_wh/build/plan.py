@@ -11,7 +11,7 @@ from typing import Any, Literal
 import duckdb
 
 from interplm_wh import schema, sqlfile
-from interplm_wh.build.marts import Mart, resolve, views
+from interplm_wh.build.marts import Mart, below, derived, resolve
 from interplm_wh.quote import quote_identifier
 from interplm_wh.schema import SQL_TYPES
 from interplm_wh.store.rows import value
@@ -138,22 +138,12 @@ def merge_recipe(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str) -> str:
 
 
 def _states(con: duckdb.DuckDBPyConnection, inputs: Sequence[str], sae: str, mart: Mart) -> object:
-    stored = [views()[name].sql for name in sorted(_views_below(inputs))]
+    texts = [derived()[name].sql for name in sorted(below(inputs)) if name in derived()]
     by_content = (
         {"activations", "encodings", *_PER_PROTEIN, *_ANNOTATION_NAMES} if mart.is_per_block else set()
     )
-    names = [name for name in resolve(tuple(inputs)) if name not in by_content]
-    return stored, {name: _input_state(con, name, sae) for name in names}
-
-
-def _views_below(inputs: Sequence[str]) -> set[str]:
-    stored, found, waiting = views(), set[str](), list(inputs)
-    while waiting:
-        name = waiting.pop()
-        if name in stored and name not in found:
-            found.add(name)
-            waiting += stored[name].inputs
-    return found
+    names = [name for name in resolve(inputs) if name not in by_content]
+    return texts, {name: _input_state(con, name, sae) for name in names}
 
 
 def content(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, seen: Sequence[str]) -> str:

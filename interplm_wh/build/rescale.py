@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from interplm_wh import store
+from interplm_wh import progress, store
 from interplm_wh.build import blocks, marts, plan
 from interplm_wh.build.run import run
 from interplm_wh.build.scale import TABLE, Float32, ScaleSource, fix
@@ -86,7 +86,8 @@ def scale(
         mart = next(m for m in marts.ordered() if m.name == TABLE)
         blocks.focus(tx, sae)
         try:
-            fix(tx, mart, sae, source=kind, given=given, n_given=n_given, label=label)
+            with progress.track("scaling") as bar:
+                fix(tx, mart, sae, source=kind, given=given, n_given=n_given, label=label, bar=bar)
         finally:
             blocks.release(tx)
         run(tx)

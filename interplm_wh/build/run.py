@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import duckdb
 
 from interplm_wh import names, progress, store
 from interplm_wh.build import blocks, marts, plan, scale
-from interplm_wh.build.make import make, parameters
+from interplm_wh.build.make import count_blocks, finish, parameters
 from interplm_wh.errors import InputError
 from interplm_wh.store import Transaction
 
@@ -143,25 +143,33 @@ def run(tx: Transaction, wanted: set[str] | None = None) -> list[plan.Step]:
         for sae in saes:
             blocks.focus(tx, sae)
             try:
-                for mart in todo:
-                    bar.describe(f"building {sae}: {mart.name}")
-                    steps.append(bring_up_to_date(tx, mart, sae))
-                    bar.advance(1)
+                steps += _bring_up_to_date(tx, todo, sae, bar)
             finally:
                 blocks.release(tx)
     return steps
 
 
-def bring_up_to_date(tx: Transaction, mart: marts.Mart, sae: str) -> plan.Step:
-    """Make one mart of one SAE, where it is missing or out of date."""
-    if mart.name == scale.TABLE:
-        return scale.fix(tx, mart, sae)
+def _bring_up_to_date(
+    tx: Transaction, todo: Sequence[marts.Mart], sae: str, bar: progress.Bar
+) -> Iterator[plan.Step]:
+    """Make the marts of one SAE that are missing or out of date, each after those that it reads."""
     values = parameters(tx.con, sae)
-    step = plan.step(tx.con, mart, sae, values)
-    if step.action != "current":
-        make(tx, step, values)
-        blocks.focus(tx, sae, only=[mart.name])
-    return step
+    for mart in todo:
+        if mart.name == scale.TABLE:
+            yield scale.fix(tx, mart, sae, bar=bar)
+            bar.advance(1)
+    rest = [mart for mart in todo if mart.name != scale.TABLE]
+    per_block = {m.name: plan.step(tx.con, m, sae, values) for m in rest if m.is_per_block}
+    written = count_blocks(tx, list(per_block.values()), values, bar)
+    for mart in rest:
+        bar.describe(f"{sae}: {mart.name}")
+        # What the merge reads may have changed since the blocks were counted; the blocks have not.
+        step = plan.step(tx.con, mart, sae, values)
+        if step.action != "current":
+            finish(tx, step, values, written.get(mart.name, ()))
+            blocks.focus(tx, sae, only=[mart.name])
+        bar.advance(1)
+        yield step
 
 
 def _report(tx: Transaction, steps: Sequence[plan.Step]) -> BuildReport:

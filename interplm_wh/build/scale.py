@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from interplm_wh.build import blocks, marts, plan
-from interplm_wh.build.make import make_merged, parameters
+from interplm_wh.build.make import count_blocks, finish, parameters
 from interplm_wh.errors import InputError, NotThereError
+from interplm_wh.progress import Bar
 from interplm_wh.store import Transaction, layout
 from interplm_wh.store.rows import first_row, value
 
@@ -71,6 +72,7 @@ def fix(
     given: Float32 | None = None,
     n_given: int = 0,
     label: str | None = None,
+    bar: Bar,
 ) -> plan.Step:
     """Fix the scale of an SAE that has none yet, or any SAE where `source` is given.
 
@@ -94,7 +96,9 @@ def fix(
     values = {**parameters(tx.con, sae), "scale_source": in_sql}
     everything = tuple(folder for folder, _ in plan.folders_of(tx.con, "activations", sae))
     seen = () if in_sql == "checkpoint" else everything
-    make_merged(tx, plan.Step(mart, sae, "rebuild", plan.digest(source), "", seen, ()), values)
+    step = plan.Step(mart, sae, "rebuild", plan.digest(source), "", seen, ())
+    written = count_blocks(tx, [step], values, bar)
+    finish(tx, step, values, written[mart.name])
     blocks.focus(tx, sae, only=[mart.name])
     n_proteins = n_given if in_sql == "checkpoint" else _n_proteins(tx, sae, in_sql)
     tx.con.execute(
@@ -102,7 +106,7 @@ def fix(
         [label or source, n_proteins, sae],
     )
     tx.con.execute("drop table sae_features")
-    return plan.Step(mart, sae, "rebuild", "", "", seen, ())
+    return step
 
 
 def _n_proteins(tx: Transaction, sae: str, source: str) -> int:
