@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,12 +15,16 @@ from safetensors.torch import load_file, save_file
 from interplm_wh import store
 from interplm_wh.ask import verify
 from interplm_wh.encode import blocks as blocks_module
-from interplm_wh.encode import encode, register, scale_from_fasta
+from interplm_wh.encode import encode, models, part, register, scale_from_fasta
 from interplm_wh.encode.blocks import blocks
-from interplm_wh.errors import InputError, MismatchError, NotThereError
+from interplm_wh.encode.part import Proteins, write_part
+from interplm_wh.encode.plan import plan, with_sequences
+from interplm_wh.errors import CheckError, InputError, MismatchError, NotThereError
+from interplm_wh.ingest.activations import add_activations
 from interplm_wh.ingest.proteins import add_proteins
 from interplm_wh.plm import load_plm
 from interplm_wh.sae import add_sae, load_sae
+from interplm_wh.sae.sparse import SparseRows
 from interplm_wh.store import lock
 from tests.tiny_models import make_plm, make_sae, part_digests, sequence, some_proteins, write_fasta
 
@@ -150,8 +155,6 @@ def test_every_positive_value_is_stored_once_and_long_proteins_whole(
 
 @pytest.mark.usefixtures("small_blocks")
 def test_parts_are_in_the_order_protein_feature_position(warehouse: Path, plm: Path, relu: Path) -> None:
-    import pyarrow.parquet as pq
-
     fill(warehouse, some_proteins(6))
     both(warehouse, plm, relu)
     encode(warehouse, ["neurons"], device="cpu")
@@ -336,6 +339,79 @@ def test_unknown_saes_are_named_with_the_nearest(warehouse: Path, plm: Path) -> 
     add_sae(warehouse, "identity", name="neurons", plm=str(plm), layer=1, device="cpu")
     with pytest.raises(NotThereError, match="did you mean neurons"):
         encode(warehouse, ["neuron"])
+
+
+def test_activations_that_were_made_elsewhere_cannot_be_encoded(warehouse: Path, tmp_path: Path) -> None:
+    fill(warehouse, some_proteins(2))
+    (tmp_path / "a.csv").write_text("accession,position,feature,value\nP0,1,0,1.5\n")
+    add_activations(warehouse, tmp_path / "a.csv", sae="theirs", n_features=4)
+    with pytest.raises(InputError, match="theirs: its activations were made elsewhere"):
+        encode(warehouse, ["theirs"])
+
+
+def test_parts_of_proteins_that_another_run_encoded_meanwhile_are_discarded(
+    warehouse: Path, plm: Path
+) -> None:
+    fill(warehouse, some_proteins(3))
+    add_sae(warehouse, "identity", name="neurons", plm=str(plm), layer=1, device="cpu")
+    with store.open(warehouse) as wh, store.stage(warehouse) as staging:
+        row = models.sae_rows(wh, ["neurons"])[0]
+        registrar = register.Registrar(warehouse, staging, "float32", 0.0, {})
+        (group, sequences), *rest = with_sequences(wh, plan(wh, [row]))
+        assert rest == []
+        encode(warehouse, ["neurons"], device="cpu")
+        before = part_digests(warehouse, "neurons")
+        path = registrar.folder("neurons") / "mine.parquet"
+        n_rows = write_part(path, Proteins(group.ids, group.lengths), iter(()))
+        halved = (False,) * len(group.ids)
+        registrar.add(
+            register.Part(row, path, group.ids, group.lengths, n_rows, halved, sequences.fingerprints)
+        )
+        registrar.register(wait_seconds=0)
+    assert registrar.discarded == {"neurons": 3}
+    assert part_digests(warehouse, "neurons") == before
+    assert verify(warehouse).is_sound
+
+
+def test_a_part_that_is_not_what_was_written_is_refused(tmp_path: Path) -> None:
+    proteins = Proteins(np.array([4, 7], np.int32), np.array([3, 5], np.int32))
+
+    def chunk(protein: list[int], position: list[int], feature: list[int], value: list[float]) -> SparseRows:
+        ints = (np.array(x, np.int32) for x in (protein, position, feature))
+        return SparseRows(*ints, np.array(value, np.float32))
+
+    good = chunk([0, 0, 1], [1, 3, 5], [0, 0, 2], [0.5, 1.0, 2.0])
+    assert write_part(tmp_path / "good.parquet", proteins, iter([good])).tolist() == [2, 1]
+    for bad in (
+        chunk([0, 0], [1, 4], [0, 0], [1, 1]),
+        chunk([0, 0], [3, 1], [0, 0], [1, 1]),
+        chunk([0, 0], [1, 1], [2, 2], [1, 1]),
+        chunk([0], [0], [0], [1]),
+        chunk([1], [1], [0], [float("inf")]),
+        chunk([1], [1], [0], [0.0]),
+    ):
+        with pytest.raises(CheckError, match="encode again"):
+            write_part(tmp_path / "bad.parquet", proteins, iter([bad]))
+    assert [p.name for p in tmp_path.iterdir()] == ["good.parquet"]
+
+
+def test_row_groups_are_full_whatever_the_size_of_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part, "ROW_GROUP_ROWS", 10)
+    proteins = Proteins(np.array([0], np.int32), np.array([100], np.int32))
+    files = []
+    for size in (1, 7, 64):
+        chunks = [
+            SparseRows(np.zeros(len(p), np.int32), p, np.zeros(len(p), np.int32), np.ones(len(p), np.float32))
+            for p in np.array_split(np.arange(1, 65, dtype=np.int32), range(size, 64, size))
+        ]
+        write_part(tmp_path / f"{size}.parquet", proteins, iter(chunks))
+        files.append((tmp_path / f"{size}.parquet").read_bytes())
+    metadata = pq.read_metadata(tmp_path / "7.parquet")
+    groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    assert groups == [10, 10, 10, 10, 10, 10, 4]
+    assert files[0] == files[1] == files[2]
 
 
 # -- the scale of a FASTA file -----------------------------------------------------------------------

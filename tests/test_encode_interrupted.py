@@ -46,6 +46,18 @@ encode(sys.argv[1], ["late"], device="cpu", token_budget=8192)
 """
 
 
+# No file may grow beyond 16 kB: what a full disk does to a write, without filling one.
+FULL = """
+import resource, sys
+from interplm_wh.encode import encode
+resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, 16_384))
+try:
+    encode(sys.argv[1], ["neurons"], device="cpu")
+except OSError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
 @pytest.fixture(scope="module")
 def plm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_plm(tmp_path_factory.mktemp("models") / "tiny")
@@ -194,3 +206,23 @@ def test_when_memory_really_runs_out_batches_are_halved_recorded_and_give_the_sa
     assert apart is not None
     assert apart[0] == 0
     assert apart[1] > 10_000
+
+
+@pytest.mark.slow
+def test_a_part_that_cannot_be_written_leaves_the_warehouse_as_it_was(ready: Path, tmp_path: Path) -> None:
+    warehouse = tmp_path / "warehouse"
+    shutil.copytree(ready, warehouse)
+    before = (warehouse / "warehouse.duckdb").read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(warehouse)],
+        check=False,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "OSError" in done.stderr
+    assert (warehouse / "warehouse.duckdb").read_bytes() == before
+    assert list((warehouse / ".staging").iterdir()) == []
+    assert encode(warehouse, ["neurons"], device="cpu").saes[0].n_proteins == N_PROTEINS
+    assert verify(warehouse).is_sound
