@@ -18,7 +18,7 @@ PLM, SAES = "facebook/esm2_t6_8M_UR50D", "Elana/InterPLM-esm2-8m"
 PIPELINE = f"""
 proteins: {{demo: {{n: 20, seed: 4}}}}
 plm: {PLM}
-layers: [2]
+layers: [3]
 saes:
   - {{name: "layer{{layer}}", source: {SAES}, file: ae_normalized.pt}}
 """
@@ -59,7 +59,7 @@ def test_a_pipeline_downloads_published_models_even_if_a_download_breaks_off(
     with serve(repositories) as hub:
         before = _cli(warehouse, "run", str(pipeline), "--dry-run", home=home, endpoint=hub.url)
         assert f"{PLM}, would be downloaded from the hub" in before.stdout, before.stderr
-        assert f"layer 2: {SAES}, would be downloaded from the hub" in before.stdout
+        assert f"layer 3: {SAES}, would be downloaded from the hub" in before.stdout
         assert not hub.log
         hub.cuts.add("model.safetensors")
         done = _cli(warehouse, "run", str(pipeline), home=home, endpoint=hub.url)
@@ -75,7 +75,7 @@ def test_a_pipeline_downloads_published_models_even_if_a_download_breaks_off(
             {"plm": PLM.replace("/", "--"), "source": PLM, "revision": COMMIT, "n_layers": 4}
         ]
         saes = wh.sql("select sae, source, revision, layer from saes").to_pylist()
-        assert saes == [{"sae": "layer2", "source": SAES, "revision": COMMIT, "layer": 2}]
+        assert saes == [{"sae": "layer3", "source": SAES, "revision": COMMIT, "layer": 3}]
         assert wh.sql("select count(*) as n from encodings")["n"].to_pylist() == [20]
 
 

@@ -15,7 +15,7 @@ from interplm_wh.pipeline import PipelineReport, run_pipeline
 
 N = 30
 PROTEINS = f"proteins: {{demo: {{n: {N}, seed: 4}}}}\nannotations: [{{from: proteins}}]\n"
-SAES = "plm: demo\nlayers: [2]\nsaes:\n  - {name: sae, source: demo}\n  - {name: neurons, source: identity}\n"
+SAES = "plm: demo\nlayers: [3]\nsaes:\n  - {name: sae, source: demo}\n  - {name: neurons, source: identity}\n"
 SETTINGS = "thresholds: [0, 0.5]\nmin_residues: 5\nmin_domains: 1\npresence: 0.1\n"
 N_RESIDUES = sum(len(p.sequence) for p in generate(N, seed=4))
 

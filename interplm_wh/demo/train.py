@@ -55,7 +55,7 @@ class PlmSettings:
     n_layers: int = 4
     width: int = 96
     n_heads: int = 6
-    layer: int = 2
+    layer: int = 3
     n_proteins: int = 60_000
     n_steps: int = 4_000
     n_tokens: int = 4_096

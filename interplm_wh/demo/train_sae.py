@@ -22,18 +22,14 @@ class SaeSettings:
         Weight of the sum of activations, for inputs whose mean squared norm is their width.
     n_proteins : int
         Proteins whose residues it learns from.
-    resample_at : tuple of int
-        Steps at which features that have not fired since the last one start again, from
-        residues that are reconstructed badly (Bricken et al. 2023, appendix).
     """
 
     n_features: int = 1_024
     n_proteins: int = 6_000
-    n_steps: int = 6_000
+    n_steps: int = 4_000
     batch: int = 2_048
     learning_rate: float = 1e-3
-    l1: float = 0.8
-    resample_at: tuple[int, ...] = (800, 1_600, 2_400)
+    l1: float = 1.5
     seed: int = 20_251
 
 
@@ -98,34 +94,11 @@ def _unit_decoder(sae: ReluSae) -> None:
     sae.decoder_weight.div_(sae.decoder_weight.norm(dim=0, keepdim=True).clamp_min(1e-8))
 
 
-@torch.no_grad()
-def _resample(sae: ReluSae, x: Tensor, fired: Tensor, optimizer: torch.optim.Adam) -> int:
-    """Point dead features at badly reconstructed residues and forget their momentum."""
-    dead = torch.nonzero(~fired).flatten()
-    if len(dead) == 0:
-        return 0
-    sample = x[torch.randperm(len(x))[:20_000]]
-    residual = sample - sae.decode(sae.encode(sample))
-    pick = torch.multinomial(residual.pow(2).sum(1).square(), len(dead), replacement=True)
-    direction = torch.nn.functional.normalize(residual[pick], dim=1)  # (dead, width)
-    alive_norm = sae.encoder_weight[fired].norm(dim=1).mean()
-    sae.decoder_weight[:, dead] = direction.T
-    sae.encoder_weight[dead] = direction * alive_norm * 0.2
-    sae.encoder_bias[dead] = 0.0
-    for weight, index in ((sae.encoder_weight, dead), (sae.encoder_bias, dead)):
-        for moment in ("exp_avg", "exp_avg_sq"):
-            optimizer.state[weight][moment][index] = 0.0
-    for moment in ("exp_avg", "exp_avg_sq"):
-        optimizer.state[sae.decoder_weight][moment][:, dead] = 0.0
-    return len(dead)
-
-
 def _fit(x: Tensor, settings: SaeSettings) -> ReluSae:
     """Train on inputs whose mean squared norm is their width."""
     sae = _new(x, settings)
     weights = [sae.bias, sae.encoder_weight, sae.encoder_bias, sae.decoder_weight]
     optimizer = torch.optim.Adam(weights, lr=settings.learning_rate, betas=(0.9, 0.999))
-    fired = torch.zeros(settings.n_features, dtype=torch.bool)
     for step in range(settings.n_steps):
         warm, left = min(1.0, (step + 1) / 500), (settings.n_steps - step) / settings.n_steps
         optimizer.param_groups[0]["lr"] = settings.learning_rate * warm * min(1.0, 4 * left)
@@ -137,10 +110,6 @@ def _fit(x: Tensor, settings: SaeSettings) -> ReluSae:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         _unit_decoder(sae)
-        fired |= (f.detach() > 0).any(0)
-        if step + 1 in settings.resample_at:
-            log.info("sae: step %d, %d features start again", step + 1, _resample(sae, x, fired, optimizer))
-            fired.zero_()
         if (step + 1) % 500 == 0:
             explained = 1 - float(error.detach()) / float((batch - batch.mean(0)).pow(2).sum(1).mean())
             n_active = float((f.detach() > 0).float().sum(1).mean())
