@@ -141,8 +141,8 @@ def measure(plm: PLM, sae: SAE, layer: int, texts: list[str], *, rounds: int, fo
         nonlocal n_activations
         hidden = plm.hidden_states(texts, [layer])
         proteins = Proteins(np.arange(len(texts), dtype=np.int32), np.array(lengths, np.int32))
-        chunks = sparse.sparse_rows(sae, hidden.states[layer], hidden.offsets)
-        n_activations = int(write_part(folder / "part.parquet", proteins, chunks).sum())
+        chunks = sparse.sparse_rows(sae, hidden.states[layer], offsets=hidden.offsets)
+        n_activations = int(write_part(folder / "part.parquet", proteins=proteins, chunks=chunks).sum())
 
     works = (forward, product, encoding)
     for work in works:

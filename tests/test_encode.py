@@ -362,7 +362,7 @@ def test_parts_of_proteins_that_another_run_encoded_meanwhile_are_discarded(
         encode(warehouse, ["neurons"], device="cpu")
         before = part_digests(warehouse, "neurons")
         path = registrar.folder("neurons") / "mine.parquet"
-        n_rows = write_part(path, Proteins(group.ids, group.lengths), iter(()))
+        n_rows = write_part(path, proteins=Proteins(group.ids, group.lengths), chunks=iter(()))
         halved = (False,) * len(group.ids)
         registrar.add(
             register.Part(row, path, group.ids, group.lengths, n_rows, halved, sequences.fingerprints)
@@ -381,7 +381,7 @@ def test_a_part_that_is_not_what_was_written_is_refused(tmp_path: Path) -> None:
         return SparseRows(*ints, np.array(value, np.float32))
 
     good = chunk([0, 0, 1], [1, 3, 5], [0, 0, 2], [0.5, 1.0, 2.0])
-    assert write_part(tmp_path / "good.parquet", proteins, iter([good])).tolist() == [2, 1]
+    assert write_part(tmp_path / "good.parquet", proteins=proteins, chunks=iter([good])).tolist() == [2, 1]
     for bad in (
         chunk([0, 0], [1, 4], [0, 0], [1, 1]),
         chunk([0, 0], [3, 1], [0, 0], [1, 1]),
@@ -391,7 +391,7 @@ def test_a_part_that_is_not_what_was_written_is_refused(tmp_path: Path) -> None:
         chunk([1], [1], [0], [0.0]),
     ):
         with pytest.raises(CheckError, match="encode again"):
-            write_part(tmp_path / "bad.parquet", proteins, iter([bad]))
+            write_part(tmp_path / "bad.parquet", proteins=proteins, chunks=iter([bad]))
     assert [p.name for p in tmp_path.iterdir()] == ["good.parquet"]
 
 
@@ -406,7 +406,7 @@ def test_row_groups_are_full_whatever_the_size_of_chunks(
             SparseRows(np.zeros(len(p), np.int32), p, np.zeros(len(p), np.int32), np.ones(len(p), np.float32))
             for p in np.array_split(np.arange(1, 65, dtype=np.int32), range(size, 64, size))
         ]
-        write_part(tmp_path / f"{size}.parquet", proteins, iter(chunks))
+        write_part(tmp_path / f"{size}.parquet", proteins=proteins, chunks=iter(chunks))
         files.append((tmp_path / f"{size}.parquet").read_bytes())
     metadata = pq.read_metadata(tmp_path / "7.parquet")
     groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]

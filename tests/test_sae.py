@@ -237,7 +237,7 @@ def identity_of(sae: SAE) -> SaeIdentity:
 def test_a_saved_sae_is_the_same_sae(golden: Path, tmp_path: Path, source: str) -> None:
     path = source if source == "identity" else str(golden / "interplm_checkpoint" / source)
     sae = load_sae(path, d_model=64)
-    save_sae(tmp_path / "saes" / "a", sae, identity_of(sae))
+    save_sae(tmp_path / "saes" / "a", sae, identity=identity_of(sae))
     again = load_saved(tmp_path / "saes" / "a")
     x = torch.randn(7, 64, generator=torch.Generator().manual_seed(1))
     assert again.identity == identity_of(sae)
@@ -249,7 +249,7 @@ def test_a_saved_sae_is_the_same_sae(golden: Path, tmp_path: Path, source: str) 
 
 def test_weights_that_changed_on_disk_are_refused(tmp_path: Path) -> None:
     sae = load_sae(str(write(tmp_path / "ae.pt")))
-    save_sae(tmp_path / "saes" / "a", sae, identity_of(sae))
+    save_sae(tmp_path / "saes" / "a", sae, identity=identity_of(sae))
     path = tmp_path / "saes" / "a" / saved.WEIGHTS_FILE
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -265,7 +265,7 @@ def test_saving_again_replaces_a_leftover(tmp_path: Path) -> None:
     sae = load_sae(str(write(tmp_path / "ae.pt")))
     (tmp_path / "saes" / "a").mkdir(parents=True)
     (tmp_path / "saes" / "a" / "rest").touch()
-    save_sae(tmp_path / "saes" / "a", sae, identity_of(sae))
+    save_sae(tmp_path / "saes" / "a", sae, identity=identity_of(sae))
     assert sorted(p.name for p in (tmp_path / "saes" / "a").iterdir()) == ["sae.safetensors", "sae.yaml"]
 
 
@@ -289,7 +289,7 @@ def test_sparse_rows_are_the_dense_values_in_the_order_of_storage(
     lengths = [3, 5, 1, 30, 2]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).tolist()
     x = torch.randn(sum(lengths), WIDTH, generator=torch.Generator().manual_seed(2))
-    chunks = list(sparse.sparse_rows(sae, x, offsets, min_value=min_value))
+    chunks = list(sparse.sparse_rows(sae, x, offsets=offsets, min_value=min_value))
     found = [
         (int(p), int(f), int(i), float(v))
         for rows in chunks
@@ -319,7 +319,7 @@ def test_a_chunk_never_holds_more_values_than_its_limit(monkeypatch: pytest.Monk
             return dense
 
     monkeypatch.setattr(sparse, "CHUNK_VALUES", 200)
-    list(sparse.sparse_rows(Watched.of_width(WIDTH), torch.randn(90, WIDTH), [0, 90]))
+    list(sparse.sparse_rows(Watched.of_width(WIDTH), torch.randn(90, WIDTH), offsets=[0, 90]))
     assert sum(sizes) == 90 * 2 * WIDTH
     assert max(sizes) <= 200
 

@@ -182,7 +182,7 @@ def test_a_source_that_does_not_exist_changes_nothing(filled: Path, plm: Path) -
 def test_variance_explained_is_one_minus_residual_over_variance(plm: Path, relu: Path) -> None:
     model, sae = load_plm(str(plm), device="cpu"), load_sae(str(relu))
     texts = [sequence(30 + n, n) for n in range(6)]
-    found = check_layer(model, sae, 1, texts)
+    found = check_layer(model, sae, layer=1, sequences=texts)
     assert (found.n_proteins, found.n_residues, found.best) == (6, 195, 1)
     for layer, explained in enumerate(found.explained):
         x = np.concatenate([model.embed(text, layer).numpy() for text in texts]).astype(np.float64)

@@ -62,7 +62,7 @@ def scale_from_fasta(
     with store.open(warehouse) as wh:
         row = models.sae_rows(wh, [sae])[0]
         plm = models.open_plm(wh, row.plm, device=device, dtype=dtype)
-        model = models.open_sae(wh, row, plm)
+        model = models.open_sae(wh, row, plm=plm)
     plm.check_letters({f"{path}: {name}": text for name, text in records.values()})
     with hub.extra_needed():
         from interplm_wh.sae.sparse import feature_maxima

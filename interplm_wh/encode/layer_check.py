@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from interplm_wh.plm.base import PLM
     from interplm_wh.sae.base import SAE
 
-N_PROTEINS = 64
+log = logging.getLogger(__name__)
+
 ENOUGH = 0.5
 """Variance explained below which a right layer is still doubtful."""
 CHECK_FILE = "layer_check.yaml"
@@ -90,6 +92,12 @@ class LayerCheck:
                 )
             )
 
+    def warn(self, name: str) -> None:
+        """Warn where even the declared layer is explained badly."""
+        if self.is_doubtful:
+            explained = self.explained[self.layer]
+            log.warning("%s: explains only %.2f of the variance of layer %d", name, explained, self.layer)
+
 
 @dataclass
 class _Sums:
@@ -127,7 +135,7 @@ def _calls(sequences: Sequence[str]) -> Iterator[list[str]]:
         yield group
 
 
-def check_layer(plm: PLM, sae: SAE, layer: int, sequences: Sequence[str]) -> LayerCheck:
+def check_layer(plm: PLM, sae: SAE, *, layer: int, sequences: Sequence[str]) -> LayerCheck:
     """Measure the variance that an SAE explains on every layer of a PLM.
 
     Parameters

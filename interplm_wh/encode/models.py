@@ -97,7 +97,7 @@ def open_plm(warehouse: Warehouse, plm: str, *, device: str | None, dtype: str) 
     return load_plm(row.source, revision=row.revision, device=device, dtype=dtype)
 
 
-def open_sae(warehouse: Warehouse, row: SaeRow, plm: PLM) -> SAE:
+def open_sae(warehouse: Warehouse, row: SaeRow, *, plm: PLM) -> SAE:
     """Load a registered SAE onto the device of its PLM.
 
     Raises

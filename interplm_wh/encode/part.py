@@ -37,7 +37,7 @@ class Proteins:
     lengths: NDArray[np.int32]
 
 
-def write_part(path: Path, proteins: Proteins, chunks: Iterator[SparseRows]) -> NDArray[np.int64]:
+def write_part(path: Path, *, proteins: Proteins, chunks: Iterator[SparseRows]) -> NDArray[np.int64]:
     """Write the rows of some proteins as one file that appears only when it is sound.
 
     Parameters
@@ -67,7 +67,7 @@ def write_part(path: Path, proteins: Proteins, chunks: Iterator[SparseRows]) -> 
         with pq.ParquetWriter(unchecked, table.arrow, **options) as writer:
             for batch in _row_groups(proteins, chunks, n_rows, table.arrow):
                 writer.write_table(batch, row_group_size=ROW_GROUP_ROWS)
-        check_part(unchecked, proteins, n_rows)
+        check_part(unchecked, proteins=proteins, n_rows=n_rows)
         unchecked.rename(path)
     finally:
         unchecked.unlink(missing_ok=True)
@@ -100,7 +100,7 @@ def _row_groups(
         yield pa.concat_tables(waiting).combine_chunks()
 
 
-def check_part(path: Path, proteins: Proteins, n_rows: NDArray[np.int64]) -> None:
+def check_part(path: Path, *, proteins: Proteins, n_rows: NDArray[np.int64]) -> None:
     """Read a part again and compare it with what it should hold.
 
     Raises

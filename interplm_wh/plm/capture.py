@@ -13,7 +13,7 @@ class _DeepEnough(Exception):
 
 
 def capture(
-    layers: Sequence[nn.Module], wanted: Sequence[int], run: Callable[[], Tensor]
+    layers: Sequence[nn.Module], wanted: Sequence[int], *, run: Callable[[], Tensor]
 ) -> dict[int, Tensor]:
     """Run a model and return the hidden states that were wanted.
 

@@ -139,5 +139,5 @@ class Esm2(PLM):
             last: Tensor = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
             return last
 
-        found = capture(self.model.encoder.layer, layers, run)
+        found = capture(self.model.encoder.layer, layers, run=run)
         return {layer: state[:, 1:-1] for layer, state in found.items()}  # [B, T, d]

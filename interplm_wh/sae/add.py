@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interplm_wh import hub, names, store
 from interplm_wh.errors import InputError, MismatchError
+from interplm_wh.sae.add_report import AddSaeReport
 from interplm_wh.sae.load import IDENTITY, load_sae
 
 if TYPE_CHECKING:
@@ -19,56 +19,7 @@ if TYPE_CHECKING:
     from interplm_wh.sae.saved import SaeIdentity
     from interplm_wh.store import Transaction, Warehouse
 
-log = logging.getLogger(__name__)
-
 _SAME = ("plm", "layer", "architecture", "d_model", "n_features", "k", "input_norm", "sha256")
-
-
-@dataclass(frozen=True)
-class AddSaeReport:
-    """What `add_sae` did.
-
-    Attributes
-    ----------
-    sae, plm : str
-        Names in the warehouse.
-    layer, d_model, n_features : int
-    architecture : str
-    has_scale : bool
-        Whether the checkpoint carries a scale.
-    check : LayerCheck or None
-        None where it was not measured: for `identity`, and in a warehouse without proteins.
-    is_forced : bool
-        Whether the layer check was overridden.
-    is_new : bool
-        False where the same SAE was there already.
-    """
-
-    sae: str
-    plm: str
-    layer: int
-    d_model: int
-    n_features: int
-    architecture: str
-    has_scale: bool
-    check: LayerCheck | None
-    is_forced: bool
-    is_new: bool
-
-    def lines(self) -> list[str]:
-        """Describe it for people."""
-        if not self.is_new:
-            return [f"{self.sae} is there already, with the same weights; nothing was changed"]
-        shape = f"{self.architecture}, {self.d_model:,} -> {self.n_features:,}"
-        scale = "the checkpoint's" if self.has_scale else "taken at the first build"
-        said = [f"{self.sae}: {shape}, for layer {self.layer} of {self.plm}; scale: {scale}"]
-        if self.check is not None:
-            said += self.check.table()
-        elif self.architecture != IDENTITY:
-            said.append("the layer is checked at the first encode, there is no protein yet")
-        if self.is_forced:
-            said.append("the layer check was overridden by --force; this is recorded")
-        return said
 
 
 def add_sae(
@@ -117,17 +68,16 @@ def add_sae(
         _check_name(name, wh.sql("select sae from saes")["sae"].to_pylist())
         model = _open_plm(wh, plm, device)
         sae = load_sae(source, layer=layer, file=file, revision=revision, d_model=model.d_model)
-        _check_fit(name, sae, model, layer)
-        identity = _identity(name, sae, model, layer, source=source, file=file)
+        _check_fit(sae, model, name=name, layer=layer)
+        identity = _identity(sae, model, name=name, layer=layer, source=source, file=file)
         if _is_there(_row(wh.sql("select * from saes where sae = ?", [name]).to_pylist()), identity):
             return _report(identity, sae, None, is_forced=False, is_new=False)
-        check = _check_layer(wh, model, sae, layer)
+        check = _check_layer(wh, sae, plm=model, layer=layer)
     is_forced = force and sae.architecture != IDENTITY and (check is None or not check.is_right)
     if check is not None and not is_forced:
         check.require(name)
-    if check is not None and check.is_doubtful:
-        explained = check.explained[layer]
-        log.warning("%s: explains only %.2f of the variance of layer %d", name, explained, layer)
+    if check is not None:
+        check.warn(name)
     is_new = _register(warehouse, identity, sae, model, check, is_forced=is_forced)
     return _report(identity, sae, check, is_forced=is_forced, is_new=is_new)
 
@@ -174,7 +124,7 @@ def _open_plm(wh: Warehouse, plm: str, device: str | None) -> PLM:
     return model
 
 
-def _check_fit(name: str, sae: SAE, plm: PLM, layer: int) -> None:
+def _check_fit(sae: SAE, plm: PLM, *, name: str, layer: int) -> None:
     plm.check_layers([layer])
     if sae.d_model != plm.d_model:
         raise MismatchError(
@@ -183,7 +133,7 @@ def _check_fit(name: str, sae: SAE, plm: PLM, layer: int) -> None:
         )
 
 
-def _identity(name: str, sae: SAE, plm: PLM, layer: int, *, source: str, file: str | None) -> SaeIdentity:
+def _identity(sae: SAE, plm: PLM, *, name: str, layer: int, source: str, file: str | None) -> SaeIdentity:
     from interplm_wh.sae.saved import SaeIdentity, weights_bytes
 
     is_path = source != IDENTITY and hub.is_local(source)
@@ -229,13 +179,13 @@ def _is_there(row: dict[str, Any] | None, identity: SaeIdentity) -> bool:
     return True
 
 
-def _check_layer(wh: Warehouse, plm: PLM, sae: SAE, layer: int) -> LayerCheck | None:
+def _check_layer(wh: Warehouse, sae: SAE, *, plm: PLM, layer: int) -> LayerCheck | None:
     from interplm_wh.encode.layer_check import PROTEINS_SQL, check_layer
 
     sequences = wh.sql(PROTEINS_SQL)["sequence"].to_pylist()
     if not sequences or sae.architecture == IDENTITY:
         return None
-    return check_layer(plm, sae.to(plm.device), layer, sequences)
+    return check_layer(plm, sae.to(plm.device), layer=layer, sequences=sequences)
 
 
 def _register(
@@ -259,7 +209,7 @@ def _register(
         if _is_there(_row([row for row in rows if row["sae"] == identity.sae]), identity):
             return False
         folder = sae_folder(tx.root, identity.sae)
-        save_sae(folder, sae, identity)
+        save_sae(folder, sae, identity=identity)
         if check is not None:
             save_check(folder, check)
         _insert(tx, identity, plm, is_forced=is_forced)

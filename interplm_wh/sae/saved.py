@@ -81,7 +81,7 @@ def weights_bytes(sae: SAE) -> bytes:
     return content
 
 
-def save_sae(folder: Path, sae: SAE, identity: SaeIdentity) -> None:
+def save_sae(folder: Path, sae: SAE, *, identity: SaeIdentity) -> None:
     """Write an SAE to ``saes/NAME``, which appears whole or not at all.
 
     Whatever stood there is replaced: the caller knows that no catalogue names it.

@@ -53,7 +53,7 @@ def groups(offsets: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def sparse_rows(
-    sae: SAE, x: Tensor, offsets: Sequence[int], *, min_value: float = 0.0
+    sae: SAE, x: Tensor, *, offsets: Sequence[int], min_value: float = 0.0
 ) -> Iterator[SparseRows]:
     """Encode proteins and yield their active features in the order in which they are stored.
 
