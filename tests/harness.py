@@ -24,8 +24,9 @@ SAE_FEATURES = (
     "null::float as checkpoint_max"
 )
 MARTS = sqlfile.load_folder("marts")
-VIEWS = [f for f in sqlfile.build_order(MARTS) if f.output in schema.tables()]
-VIEWS = [f for f in VIEWS if schema.table(f.output).storage == "view"]
+ORDERED = [f for f in sqlfile.build_order(MARTS) if f.output in schema.tables()]
+VIEWS = [f for f in ORDERED if schema.table(f.output).storage == "view"]
+BLOCKS = [f for f in ORDERED if schema.table(f.output).storage == "block"]
 
 
 def empty_select(relation: str) -> str:
@@ -116,6 +117,13 @@ def insert(con: duckdb.DuckDBPyConnection, name: str, file: SqlFile, values: Map
     con.execute(f"insert into {quote_identifier(name)} by name {file.sql}", file.bind(values))
 
 
+def lay_block(con: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> None:
+    """Make the tables that a build holds while it counts one block of proteins."""
+    for file in BLOCKS:
+        con.execute(f"delete from {quote_identifier(file.output)}")
+        insert(con, file.output, file, values)
+
+
 def make(
     con: duckdb.DuckDBPyConnection,
     name: str,
@@ -132,6 +140,7 @@ def make(
     if partial is not None:
         con.execute(f"create or replace temp table {partial.name} as {empty_select(name)}")
         for bound in bounds:
+            lay_block(con, bound)
             insert(con, partial.name, partial, bound)
     con.execute(f"delete from {quote_identifier(name)} where sae = ?", [sae])
     per_block = any(p.name == "first_protein" for p in final.params)

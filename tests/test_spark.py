@@ -109,6 +109,7 @@ def built() -> Iterator[duckdb.DuckDBPyConnection]:
     con = harness.connect(relations)
     harness.encode_all(con)
     harness.build(con)
+    harness.lay_block(con, VALUES)
     with con:
         yield con
 

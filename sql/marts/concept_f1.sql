@@ -1,35 +1,46 @@
 -- output: concept_f1
 -- grain:  sae, split, concept, feature, threshold
--- inputs: concept_counts, source_firing, concept_support, scored_concepts, features, saes
+-- inputs: concept_support, concept_tiers, features, saes, scored_concepts, source_firing, thresholds
 -- params: none
 -- what:   Precision, recall and F1 of every pair of a scored concept and a feature, on valid and test.
 with
+labels as (
+    select
+        s.sae, s.split, c.concept, c.level, c.source, s.n_residues, s.n_domains,
+        c.concept_id * 3 + case s.split when 'valid' then 1 else 2 end as label
+    from scored_concepts as c
+    inner join concept_support as s on c.sae = s.sae and c.concept = s.concept
+    where s.split in ('valid', 'test')
+),
+
 counts as (
     select
-        n.sae,
-        n.split,
-        c.concept,
-        n.feature,
-        n.threshold,
-        n.tp,
-        f.n_residues - n.tp as fp,
-        n.tp_per_domain,
-        n.tp / f.n_residues::double as precision,
-        n.tp / s.n_residues::double as recall,
-        case
-            when c.level = 'residue' then n.tp / s.n_residues::double
-            else n.tp_per_domain / s.n_domains::double
-        end as recall_per_domain
-    from concept_counts as n
-    inner join scored_concepts as c on n.sae = c.sae and n.concept_id = c.concept_id
-    inner join concept_support as s on c.sae = s.sae and c.concept = s.concept and n.split = s.split
-    inner join source_firing as f
-        on
-            n.sae = f.sae and c.source = f.source and n.split = f.split
-            and n.feature = f.feature and n.threshold = f.threshold
+        l.sae, l.split, l.concept, l.level, l.source, l.n_residues, l.n_domains, n.feature, t.threshold,
+        (n.residues >> (31 * ((t.rank - 1) % 2))) & 2147483647 as tp,
+        (n.domains >> (31 * ((t.rank - 1) % 2))) & 2147483647 as n_hit
+    from concept_tiers as n
+    inner join labels as l on n.sae = l.sae and n.label = l.label
+    inner join thresholds as t on n.tier = (t.rank - 1) // 2
     inner join features as x on n.sae = x.sae and n.feature = x.feature
     inner join saes as m on n.sae = m.sae
-    where n.split in ('valid', 'test') and n.threshold * x.max_activation::double >= m.min_value
+    where t.threshold * x.max_activation::double >= m.min_value
+),
+
+measures as (
+    select
+        c.sae, c.split, c.concept, c.feature, c.threshold, c.tp,
+        f.n_residues - c.tp as fp,
+        case when c.level = 'domain' then c.n_hit end as tp_per_domain,
+        c.tp / f.n_residues::double as precision,
+        c.tp / c.n_residues::double as recall,
+        case when c.level = 'domain' then c.n_hit / c.n_domains::double else c.tp / c.n_residues::double end
+            as recall_per_domain
+    from counts as c
+    inner join source_firing as f
+        on
+            c.sae = f.sae and c.source = f.source and c.split = f.split
+            and c.feature = f.feature and c.threshold = f.threshold
+    where c.tp > 0
 )
 
 select
@@ -46,4 +57,4 @@ select
     recall_per_domain,
     2 * precision * recall / (precision + recall) as f1,
     2 * precision * recall_per_domain / (precision + recall_per_domain) as f1_per_domain
-from counts
+from measures

@@ -1,31 +1,25 @@
 -- output: concept_support_partial
 -- grain:  sae, split, concept
--- inputs: annotations, concepts, coverage, encodings, proteins
+-- inputs: concepts, counted_spans, encodings, proteins
 -- params: $sae VARCHAR            SAE
 --         $first_protein INTEGER  first protein of the block
 --         $last_protein INTEGER   last protein of the block
 -- what:   Distinct residues and instances of each concept in one block of encoded, covered proteins.
 with
-encoded as (
-    select p.protein_id, p.split, p.sequence, p.length
-    from proteins as p
-    inner join encodings as e on p.protein_id = e.protein_id
-    where e.sae = $sae and p.protein_id between $first_protein and $last_protein
-),
-
 spans as (
     select
-        e.protein_id, e.split, a.concept_id, a.instance_id, a.start, least(a.stop, e.length) as stop,
-        max(least(a.stop, e.length)) over (
-            partition by e.protein_id, a.concept_id
-            order by a.start, a.annotation_id
+        split,
+        concept_id,
+        instance_id,
+        start,
+        stop,
+        max(stop) over (
+            partition by protein_id, concept_id
+            order by start asc, annotation_id asc
             rows between unbounded preceding and 1 preceding
         ) as reached  -- the last residue that earlier spans of the concept cover
-    from annotations as a
-    inner join encoded as e on a.protein_id = e.protein_id
-    inner join concepts as c on a.concept_id = c.concept_id
-    inner join coverage as v on c.source = v.source and e.protein_id = v.protein_id
-    where a.start <= e.length
+    from counted_spans
+    where sae = $sae and protein_id between $first_protein and $last_protein
 ),
 
 annotated as (
@@ -40,20 +34,24 @@ annotated as (
 
 letters as (
     select
-        e.split, c.concept_id, c.concept,
-        sum(e.length - length(replace(e.sequence, substr(c.concept, 12, 1), '')))::bigint as n_residues
-    from encoded as e
+        p.split,
+        c.concept_id,
+        sum(p.length - length(replace(p.sequence, substr(c.concept, 12, 1), '')))::bigint as n_residues,
+        0::bigint as n_domains
+    from proteins as p
+    inner join encodings as e on p.protein_id = e.protein_id
     cross join concepts as c
-    where c.source = 'sequence'
-    group by e.split, c.concept_id, c.concept
+    where e.sae = $sae and p.protein_id between $first_protein and $last_protein and c.source = 'sequence'
+    group by p.split, c.concept_id
+),
+
+found as (
+    select split, concept_id, n_residues, n_domains from annotated
+    union all
+    select split, concept_id, n_residues, n_domains from letters
 )
 
-select
-    $sae as sae, a.split, c.concept, c.level, a.n_residues, a.n_domains, 0::bigint as n_proteins
-from annotated as a
-inner join concepts as c on a.concept_id = c.concept_id
-union all
-select
-    $sae as sae, split, concept, 'residue' as level, n_residues, 0::bigint as n_domains, 0::bigint as n_proteins
-from letters
-where n_residues > 0
+select $sae as sae, f.split, c.concept, c.level, f.n_residues, f.n_domains, 0::bigint as n_proteins
+from found as f
+inner join concepts as c on f.concept_id = c.concept_id
+where f.n_residues > 0
