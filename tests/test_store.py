@@ -18,7 +18,7 @@ import small
 from interplm_wh import build, store
 from interplm_wh.ask import verify
 from interplm_wh.errors import CheckError, InputError, LockedError, NotThereError
-from interplm_wh.store import layout
+from interplm_wh.store import catalogue, layout
 
 
 def n_proteins(path: Path) -> int:
@@ -215,6 +215,21 @@ def test_a_publish_killed_at_any_moment_happened_wholly_or_not_at_all(
     with store.open(warehouse) as wh:
         named = {Path(f).name for f in wh.sql("select folder from folders")["folder"].to_pylist()}
     assert on_disk == named  # nothing that nobody knows of
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_publish_that_is_interrupted_leaves_no_folder_behind(
+    warehouse: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(catalogue, "write", interrupt)
+    with pytest.raises(error), store.write(warehouse, command="test") as tx:
+        small.add_proteins(tx, 5)
+        tx.publish()
+    assert list((warehouse / "lake").rglob("*.parquet")) == []
+    assert n_proteins(warehouse) == 0
 
 
 BUILD = """

@@ -87,6 +87,12 @@ class Staging:
             staged.rename(target)
             sync(target.parent)
 
+    def remove_moved(self, named: Set[str]) -> None:
+        """Remove what was moved for a publish that did not come about."""
+        if (self.path / _MOVES).exists():
+            _remove_moved(self.root, self.path / _MOVES, named)
+            self.forget_moves()
+
     def forget_moves(self) -> None:
         """Say that what was moved is published."""
         (self.path / _MOVES).unlink(missing_ok=True)

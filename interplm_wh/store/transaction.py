@@ -248,8 +248,12 @@ class Transaction:
         wanted = {
             folder for (folder,) in self.con.execute("select folder from folders where is_current").fetchall()
         }
-        self.staging.move([final for final in self.staging.folders if final in wanted])
-        catalogue.write(self.con, self.root, self.staging.scratch)
+        try:
+            self.staging.move([final for final in self.staging.folders if final in wanted])
+            catalogue.write(self.con, self.root, self.staging.scratch)
+        except BaseException:
+            self.staging.remove_moved(named_folders(self.root))
+            raise
         self.staging.forget_moves()
         self._is_published = True
 
@@ -329,7 +333,7 @@ def write(
     if not (root / layout.CATALOGUE).exists() and command != "init":
         raise NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {path} init")
     with lock.hold(root / layout.LOCK, command, wait_seconds=wait_seconds):
-        remove_leftovers(root, lambda: _named_folders(root))
+        remove_leftovers(root, lambda: named_folders(root))
         with nullcontext(staging) if staging is not None else stage(root) as place:
             transaction = Transaction(root, place, command=command, settings=settings or {})
             try:
@@ -339,7 +343,8 @@ def write(
                 shutil.rmtree(place.scratch, ignore_errors=True)
 
 
-def _named_folders(root: Path) -> set[str]:
+def named_folders(root: Path) -> set[str]:
+    """Return the folders that the published catalogue names."""
     published = root / layout.CATALOGUE
     if not published.exists():
         return set()
