@@ -2,7 +2,8 @@
 -- grain:  one row
 -- inputs: annotations, concepts, built_proteins
 -- params: none
--- what:   Checksum of what is annotated on the proteins of built_proteins, whatever the ids of its rows and instances.
+-- what:   Checksum of what is annotated on the proteins of built_proteins, whatever the ids of its rows
+--         and instances.
 with
 spans as (
     select

@@ -4,10 +4,13 @@
 -- params: none
 -- what:   The last ten commands that changed the warehouse.
 select
-    strftime(finished, '%Y-%m-%d %H:%M:%S') as finished,
-    runs.command,
-    round(epoch(finished) - epoch(runs.started), 1) as seconds,
-    runs.settings
-from runs
-qualify row_number() over (order by runs.finished desc, runs.run_id) <= 10
-order by runs.finished desc
+    strftime(r.finished, '%Y-%m-%d %H:%M:%S') as finished,
+    r.command,
+    round(epoch(r.finished) - epoch(r.started), 1) as seconds,
+    r.settings
+from runs as r
+qualify
+    row_number() over (
+        order by r.finished desc, r.run_id
+    ) <= 10
+order by r.finished desc
