@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -346,6 +347,8 @@ def main() -> None:
     """Run the command line; errors go to standard error with exit code 1, wrong usage with 2."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     debug = "--debug" in sys.argv[1:]
+    # Read when torch is loaded: threads that wait must not hold a core that another process needs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         cli.main(prog_name="interplm-wh", standalone_mode=False)
     except click.ClickException as error:
