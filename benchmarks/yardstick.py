@@ -130,3 +130,71 @@ def _count(
             hits.data[:] = 1
             found.tp_per_domain[name].append((by_concept @ hits).toarray())
     return found
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What `statistics_and_examples` finds, by feature."""
+
+    n_residues: Ints
+    n_proteins: Ints
+    share: npt.NDArray[np.float64]
+    mean: npt.NDArray[np.float64]
+    letters: Ints
+    histogram: Ints
+    top: Ints
+    drawn: list[Ints]
+
+
+def statistics_and_examples(folder: Path) -> Statistics:
+    """Count presence, letters and bins, and choose the strongest and the drawn proteins."""
+    given = read(folder)
+    proteins = pq.read_table(folder / "proteins.parquet", columns=["sequence", "sample_key", "accession"])
+    n_proteins, n_features = len(given.offset) - 1, given.n_features
+    pair = given.feature.astype(np.int64) * n_proteins + given.protein
+    order = np.argsort(pair, kind="stable")
+    first = np.flatnonzero(np.append(True, np.diff(pair[order]) > 0))
+    is_present = given.activation > PRESENCE
+    highest = np.maximum.reduceat(given.activation[order], first)
+    n_present = np.add.reduceat(is_present[order].astype(np.int64), first)
+    feature, protein = np.divmod(pair[order][first], n_proteins)
+    some = n_present > 0
+    shares = n_present[some] / np.diff(given.offset)[protein[some]]
+    count = np.bincount(feature[some], minlength=n_features)
+    present = given.feature[is_present]
+    n_residues = np.bincount(present, minlength=n_features)
+    sequence = np.frombuffer("".join(proteins["sequence"].to_pylist()).encode(), np.uint8)
+    letter = np.searchsorted(LETTERS, sequence)[given.offset[given.protein] + given.position - 1]
+    edge = np.minimum(np.ceil(given.activation / 0.05).astype(np.int64) - 1, 19)
+    strongest = np.lexsort((protein, -highest, feature))
+    start = np.searchsorted(feature[strongest], np.arange(n_features))
+    rank = np.arange(len(strongest)) - start[feature[strongest]]
+    with np.errstate(invalid="ignore"):
+        return Statistics(
+            n_residues,
+            count,
+            np.bincount(feature[some], shares, n_features) / count,
+            np.bincount(present, given.activation[is_present], n_features) / n_residues,
+            np.bincount(present * 20 + letter[is_present], minlength=20 * n_features),
+            np.bincount(given.feature * 20 + edge, minlength=20 * n_features),
+            strongest[rank < 10],
+            _draw(feature, protein, highest, proteins["sample_key"].to_numpy(), n_features),
+        )
+
+
+def _draw(feature: Ints, protein: Ints, highest: Floats, sample_key: Ints, n_features: int) -> list[Ints]:
+    """Draw ten proteins of each range for each feature, and ten without it."""
+    found: list[Ints] = []
+    bounds = np.searchsorted(feature, np.arange(n_features + 1))
+    everyone = np.arange(len(sample_key))
+    for one in range(n_features):
+        mine = slice(bounds[one], bounds[one + 1])
+        activation = np.zeros(len(sample_key), np.float32)
+        activation[protein[mine]] = highest[mine]
+        x = (sample_key + one * 1_103_515_245) % 2_147_483_647
+        draw = (x * x + sample_key) % 2_147_483_647
+        group = np.digitize(activation, [0.0, 0.4, 0.8], right=True)
+        for part in range(4):
+            chosen = everyone[group == part]
+            found.append(chosen[np.argsort(draw[chosen], kind="stable")[:10]])
+    return found

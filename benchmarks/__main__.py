@@ -1,0 +1,23 @@
+"""``python -m benchmarks [encoding] [ingest] [scoring]`` measures what is named, everything by default."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import encoding, ingest, scoring
+
+ALL = {"scoring": scoring.main, "encoding": encoding.main, "ingest": ingest.main}
+
+
+def main(names: list[str]) -> int:
+    """Run the benchmarks that are named."""
+    if unknown := set(names) - set(ALL):
+        print(
+            f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(ALL)}", file=sys.stderr
+        )
+        return 2
+    return max([ALL[name]([]) for name in (names or ALL)])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

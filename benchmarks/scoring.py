@@ -1,0 +1,257 @@
+"""Concept scores, statistics and examples against scipy and against one read of the activations.
+
+Each measurement runs in a process of its own, so that its peak memory is its own; rounds alternate,
+and medians are reported. What counts is the ratios within one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import resource
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import generate, yardstick
+from interplm_wh import build, store
+from interplm_wh.build import blocks, marts, plan
+from interplm_wh.build.make import count_blocks, finish, parameters
+from interplm_wh.progress import track
+from interplm_wh.store import Transaction
+
+OUT = Path(__file__).resolve().parent / "out"
+SAE = generate.SAE
+CONCEPTS = ("concept_tiers", "letter_tiers", "source_firing", "concept_support")
+STATISTICS = (
+    "protein_features", "feature_stats", "feature_amino_acids", "activation_histogram", "max_examples",
+    "quantile_examples",
+)  # fmt: skip
+FLOOR = "select sum(protein_id), sum(position), sum(feature), sum(value) from activations"
+LINKED = ("proteins", "annotations", "coverage")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one piece of work took: wall and CPU seconds, and peak memory in GB."""
+
+    wall: float
+    cpu: float
+    peak_gb: float
+
+
+def prepare(name: str) -> Path:
+    """Return a warehouse of one size with its scale built and nothing else."""
+    source = generate.ensure(OUT, name)
+    path = source / "warehouse"
+    if path.exists():
+        return path
+    store.init(path)
+    with store.write(path, command="benchmark") as tx:
+        for table in LINKED:
+            folder = tx.new_folder(table)
+            os.link(source / f"{table}.parquet", folder / "part-0.parquet")
+            tx.append(folder, source=generate.SOURCE if table != "proteins" else None)
+        tx.con.execute("delete from concepts")
+        tx.con.execute(
+            "insert into concepts by name from read_parquet(?)", [str(source / "concepts.parquet")]
+        )
+        _link_activations(tx, source)
+        tx.publish()
+    build.build(path, select=["features"])
+    return path
+
+
+def _link_activations(tx: Transaction, source: Path) -> None:
+    n_features = generate.SIZES[source.name].n_features
+    tx.con.execute(
+        "insert into saes by name select $sae as sae, 'external' as architecture, $n as n_features, "
+        "'none' as input_norm, 'sae' as role, 'benchmark' as source, 0 as min_value, false as is_forced",
+        {"sae": SAE, "n": n_features},
+    )
+    folder = tx.new_folder("activations", sae=SAE)
+    for part in sorted((source / "activations").glob("*.parquet")):
+        os.link(part, folder / part.name)
+    tx.append(folder)
+    encodings = tx.new_folder("encodings", sae=SAE)
+    tx.write_query(
+        encodings,
+        "select * replace ($folder || '/' || part as part) from read_parquet($file)",
+        {"folder": tx.staging.final_name(folder), "file": str(source / "encodings.parquet")},
+    )
+    tx.append(encodings)
+
+
+def make_marts(path: Path, names: Sequence[str]) -> None:
+    """Make some marts as a build does, up to the Parquet files, without publishing them."""
+    with store.write(path, command="benchmark") as tx, track("counting") as bar:
+        blocks.focus(tx, SAE)
+        values = parameters(tx.con, SAE)
+        chosen = [mart for mart in marts.ordered() if mart.name in names]
+        steps = [plan.step(tx.con, mart, SAE, values) for mart in chosen if mart.is_per_block]
+        written = count_blocks(tx, steps, values, bar)
+        for mart in chosen:
+            finish(tx, plan.step(tx.con, mart, SAE, values), values, written.get(mart.name, ()))
+            blocks.focus(tx, SAE, only=[mart.name])
+
+
+def read_once(path: Path) -> None:
+    """Read the four columns of all activations."""
+    with store.open(path) as wh:
+        wh.sql(FLOOR)
+
+
+def scipy_concepts(path: Path) -> None:
+    """Count concepts by scipy."""
+    yardstick.concept_scores(path.parent)
+
+
+def scipy_statistics(path: Path) -> None:
+    """Count presence and choose examples by numpy."""
+    yardstick.statistics_and_examples(path.parent)
+
+
+def _child(work: Callable[..., None], arguments: tuple[object, ...], sender: object) -> None:
+    before, start = _cpu(), time.perf_counter()
+    work(*arguments)
+    wall, cpu = time.perf_counter() - start, _cpu() - before
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform != "darwin" else 1e9)
+    sender.send(Cost(wall, cpu, peak))  # type: ignore[attr-defined]
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure(work: Callable[..., None], *arguments: object) -> Cost:
+    """Run a piece of work in a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(work, arguments, sender))
+    process.start()
+    sender.close()
+    try:
+        cost: Cost = receiver.recv()
+    except EOFError:
+        raise SystemExit(f"{work.__name__} failed; its error stands above") from None
+    finally:
+        process.join()
+    return cost
+
+
+def rounds(works: dict[str, tuple[Callable[..., None], tuple[object, ...]]], n: int) -> dict[str, Cost]:
+    """Measure some works `n` times in turn and return the medians, and the highest peak."""
+    costs: dict[str, list[Cost]] = {name: [] for name in works}
+    for _ in range(n):
+        for name, (work, arguments) in works.items():
+            costs[name].append(measure(work, *arguments))
+    return {
+        name: Cost(
+            statistics.median(c.wall for c in found),
+            statistics.median(c.cpu for c in found),
+            max(c.peak_gb for c in found),
+        )
+        for name, found in costs.items()
+    }
+
+
+def one_feature(path: Path) -> float:
+    """Return the median milliseconds of one feature's examples."""
+    taken: list[float] = []
+    with store.open(path) as wh:
+        for feature in range(0, 2000, 100):
+            start = time.perf_counter()
+            rows = wh.sql("from feature_examples($sae, $feature)", {"sae": SAE, "feature": feature}).num_rows
+            taken.append(time.perf_counter() - start)
+            assert rows == 10
+    return 1000 * statistics.median(taken)
+
+
+def storage(path: Path) -> list[str]:
+    """Describe what a built warehouse takes on disk."""
+    with store.open(path) as wh:
+        rows = wh.sql(
+            "select table_name, sum(n_bytes)::bigint as n_bytes from parts where sae is not null group by all"
+        ).to_pylist()
+        (n,) = wh.sql("select sum(n_activations)::bigint as n from encodings")["n"].to_pylist()
+    size = {row["table_name"]: row["n_bytes"] / n for row in rows}
+    both = size["activations"] + size["protein_features"]
+    return [
+        f"  bytes per activation: activations {size['activations']:.2f}, with protein_features {both:.2f}, "
+        f"with every table {sum(size.values()):.2f} (at most 7)"
+    ]
+
+
+def _row(name: str, cost: Cost) -> str:
+    return f"  {name:<28} {cost.wall:8.2f} s wall {cost.cpu:8.2f} s CPU {cost.peak_gb:6.2f} GB"
+
+
+def small(n_rounds: int) -> list[str]:
+    """Compare with scipy at six million activations."""
+    path = prepare("6M")
+    works: dict[str, tuple[Callable[..., None], tuple[object, ...]]] = {
+        "read once": (read_once, (path,)),
+        "concepts, scipy": (scipy_concepts, (path,)),
+        "concepts, SQL": (make_marts, (path, CONCEPTS)),
+        "statistics, scipy": (scipy_statistics, (path,)),
+        "statistics, SQL": (make_marts, (path, STATISTICS)),
+    }
+    found = rounds(works, n_rounds)
+    lines = [f"6 M activations, medians of {n_rounds} rounds", *(_row(k, v) for k, v in found.items())]
+    for kind, limit in (("concepts", 0.5), ("statistics", 0.4)):
+        ours, theirs = found[f"{kind}, SQL"], found[f"{kind}, scipy"]
+        lines.append(
+            f"  {kind}: {ours.wall / theirs.wall:.2f} of scipy's wall, "
+            f"{ours.cpu / theirs.cpu:.2f} of its CPU (at most {limit})"
+        )
+    return lines
+
+
+def large(name: str, n_rounds: int) -> tuple[list[str], Cost]:
+    """Compare with one read of the activations; returns the lines and the cost of the concepts."""
+    path = prepare(name)
+    found = rounds({"read once": (read_once, (path,)), "concepts": (make_marts, (path, CONCEPTS))}, n_rounds)
+    lines = [f"{name} activations, medians of {n_rounds} rounds", *(_row(k, v) for k, v in found.items())]
+    ratio = found["concepts"].wall / found["read once"].wall
+    lines.append(f"  concepts: {ratio:.1f} times one read (at most 12), peak at most 2.5 GB")
+    return lines, found["concepts"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scoring", description=__doc__)
+    parser.add_argument("--sizes", nargs="*", default=["6M", "60M", "192M"], choices=list(generate.SIZES))
+    parser.add_argument("--rounds", type=int, default=5, help="rounds at 6M; at most 3 at larger sizes")
+    parser.add_argument("--keep", action="store_true", help="keep what was generated")
+    options = parser.parse_args(arguments)
+    print(f"{os.cpu_count()} cores; generated activations come in runs along the sequence")
+    concepts: dict[str, Cost] = {}
+    for name in options.sizes:
+        if name == "6M":
+            print("\n".join(small(options.rounds)), flush=True)
+            concepts[name] = measure(make_marts, prepare(name), CONCEPTS)
+        else:
+            lines, concepts[name] = large(name, min(options.rounds, 3))
+            print("\n".join(lines), flush=True)
+        path = prepare(name)
+        whole = measure(_build, path)
+        print(_row("build of every table", whole))
+        print("\n".join(storage(path)))
+        print(f"  one feature's examples: {one_feature(path):.0f} ms (at most 50)", flush=True)
+        if not options.keep:
+            shutil.rmtree(OUT / name)
+    return 0
+
+
+def _build(path: Path) -> None:
+    build.build(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
