@@ -145,6 +145,8 @@ def make(
     con.execute(f"delete from {quote_identifier(name)} where sae = ?", [sae])
     per_block = any(p.name == "first_protein" for p in final.params)
     for bound in bounds if per_block else [values]:
+        if per_block:
+            lay_block(con, bound)
         insert(con, name, final, bound)
 
 

@@ -1,21 +1,12 @@
 -- output: activation_histogram_partial
 -- grain:  sae, feature, bin_low
--- inputs: activations, features
--- params: $sae VARCHAR            SAE
---         $first_protein INTEGER  first protein of the block
---         $last_protein INTEGER   last protein of the block
+-- inputs: block_activations
+-- params: $sae VARCHAR  SAE
 -- what:   Residues per bin of 0.05 of normalised activation in one block; the last bin is open.
 with
-scaled as (
-    select a.feature, (a.value / nullif(f.max_activation, 0))::float as activation
-    from activations as a
-    inner join features as f on a.feature = f.feature
-    where a.sae = $sae and f.sae = $sae and a.protein_id between $first_protein and $last_protein
-),
-
 guesses as (
     select feature, activation, least(ceil(activation::double * 20), 20)::integer - 1 as guess
-    from scaled
+    from block_activations
     where activation > 0
 ),
 

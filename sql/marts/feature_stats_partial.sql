@@ -1,20 +1,10 @@
 -- output: feature_stats_partial
 -- grain:  sae, feature
--- inputs: activations, features
--- params: $sae VARCHAR            SAE
---         $first_protein INTEGER  first protein of the block
---         $last_protein INTEGER   last protein of the block
---         $presence FLOAT         strict lower bound on normalised activation that counts as present
+-- inputs: block_activations
+-- params: $sae VARCHAR     SAE
+--         $presence FLOAT  strict lower bound on normalised activation that counts as present
 -- what:   The sums over the residues of one block. Each activation is rounded to 2^-26, so that a
 --         DOUBLE adds them without rounding and the order does not matter.
-with
-scaled as (
-    select a.feature, (a.value / nullif(f.max_activation, 0))::float as activation
-    from activations as a
-    inner join features as f on a.feature = f.feature
-    where a.sae = $sae and f.sae = $sae and a.protein_id between $first_protein and $last_protein
-)
-
 select
     $sae as sae,
     feature,
@@ -29,5 +19,5 @@ select
         / 67108864, 0::double
     ) as sum_activation,
     count(*) filter (where activation is null) as n_unscaled
-from scaled
+from block_activations
 group by feature

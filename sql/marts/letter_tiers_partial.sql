@@ -1,15 +1,17 @@
 -- output: letter_tiers_partial
 -- grain:  sae, source, split, amino_acid, feature, tier
--- inputs: block_bins, block_proteins, block_residues, coverage, threshold_tiers
+-- inputs: block_bins, block_groups, block_residues, coverage, threshold_tiers
 -- params: $sae VARCHAR  SAE
 -- what:   Residues of each letter that each feature fires on, in one block of proteins; a row for each
 --         group of proteins, which the merge adds up.
 with
 bins as (
-    select r.protein_group, r.letter, b.feature, b.n_passed, count(*) as n_residues
+    select g.protein_group, r.letter, b.feature, b.n_passed, count(*) as n_residues
     from block_bins as b
     inner join block_residues as r on b.place = r.place
-    group by r.protein_group, r.letter, b.feature, b.n_passed
+    inner join block_groups as g on r.protein_id = g.protein_id
+    where b.n_passed > 0
+    group by g.protein_group, r.letter, b.feature, b.n_passed
 ),
 
 tiers as (
@@ -21,11 +23,11 @@ tiers as (
 
 members as (
     select distinct p.protein_group, p.split, c.source
-    from block_proteins as p
+    from block_groups as p
     inner join coverage as c on p.protein_id = c.protein_id
     union all
     select distinct protein_group, split, 'sequence' as source
-    from block_proteins
+    from block_groups
 )
 
 select
