@@ -27,7 +27,7 @@ from interplm_wh.store import Transaction
 
 OUT = Path(__file__).resolve().parent / "out"
 SAE = generate.SAE
-CONCEPTS = ("concept_tiers", "letter_tiers", "source_firing", "concept_support")
+CONCEPTS = ("concept_tiers", "source_firing", "concept_support")
 STATISTICS = (
     "protein_features", "feature_stats", "feature_amino_acids", "activation_histogram", "max_examples",
     "quantile_examples",
@@ -93,10 +93,10 @@ def make_marts(path: Path, names: Sequence[str]) -> None:
         blocks.focus(tx, SAE)
         values = parameters(tx.con, SAE)
         chosen = [mart for mart in marts.ordered() if mart.name in names]
-        steps = [plan.step(tx.con, mart, SAE, values) for mart in chosen if mart.is_per_block]
+        steps = [plan.step(tx.con, mart, SAE, values, tx.locate) for mart in chosen if mart.is_per_block]
         written = count_blocks(tx, steps, values, bar)
         for mart in chosen:
-            finish(tx, plan.step(tx.con, mart, SAE, values), values, written.get(mart.name, ()))
+            finish(tx, plan.step(tx.con, mart, SAE, values, tx.locate), values, written.get(mart.name, ()))
             blocks.focus(tx, SAE, only=[mart.name])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -338,9 +339,9 @@ def _numbers(text: str | None) -> list[float] | None:
     if text is None:
         return None
     try:
-        return [float(word) for word in text.replace(",", " ").split()]
+        return [float(word) for word in text.split(",")]
     except ValueError:
-        raise click.UsageError(f"--thresholds takes numbers, not {text!r}") from None
+        raise click.UsageError(f"--thresholds takes numbers with commas between, not {text!r}") from None
 
 
 def main() -> None:
@@ -349,6 +350,7 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     # Read when torch is loaded: threads that wait must not hold a core that another process needs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is like Ctrl-C
     try:
         cli.main(prog_name="interplm-wh", standalone_mode=False)
     except click.ClickException as error:
@@ -367,6 +369,8 @@ def main() -> None:
 
 
 def _unexpected(error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return f"you may not write to {error.filename}; ask its owner, or copy the warehouse and use the copy"
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}; nothing half-written was published"

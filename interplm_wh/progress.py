@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -9,6 +11,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+PLAIN_SECONDS = 10.0
 
 
 class Bar(Protocol):
@@ -46,9 +50,41 @@ class _RichBar:
         self._progress.update(self._task, description=text)
 
 
+class _PlainBar:
+    """A line now and then, for a log file."""
+
+    def __init__(self, text: str, total: float | None, unit: str) -> None:
+        self._text, self._total, self._unit = text, total, unit
+        self._done = 0.0
+        self._started = self._said = time.monotonic()
+
+    def advance(self, amount: float) -> None:
+        self._done += amount
+        self._say_if_due()
+
+    def describe(self, text: str) -> None:
+        self._text = text
+        self._say_if_due()
+
+    def _say_if_due(self) -> None:
+        now = time.monotonic()
+        if now - self._said < PLAIN_SECONDS:
+            return
+        self._said = now
+        rate = self._done / (now - self._started)
+        of = f" of {self._total:,.0f}" if self._total is not None else ""
+        left = ""
+        if self._total is not None and rate > 0:
+            left = f", about {(self._total - self._done) / rate:,.0f} s left"
+        print(
+            f"{self._text}: {self._done:,.0f}{of} {self._unit}, {rate:,.0f} {self._unit}/s{left}",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+
+
 @contextmanager
 def track(text: str, *, total: float | None = None, unit: str = "steps") -> Iterator[Bar]:
-    """Show a bar with rate and time left while the block runs.
+    """Show a bar with rate and time left while the block runs; without a terminal, a line now and then.
 
     Parameters
     ----------
@@ -60,6 +96,9 @@ def track(text: str, *, total: float | None = None, unit: str = "steps") -> Iter
         What is counted, in the plural.
     """
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _PlainBar(text, total, unit)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -67,5 +106,5 @@ def track(text: str, *, total: float | None = None, unit: str = "steps") -> Iter
         _Rate(unit),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+    with Progress(*columns, console=console) as progress:
         yield _RichBar(progress, text, total)

@@ -33,7 +33,8 @@ def _known(tx: Transaction, table: str, name: str) -> None:
     known = [row[0] for row in tx.con.table(table).project(column).fetchall()]
     if name not in known:
         nearest = names.nearest(name, known)
-        hint = f"; did you mean {nearest}?" if nearest else ""
+        there = f"there are {', '.join(known)}" if known else "there is none"
+        hint = f"; did you mean {nearest}?" if nearest else f"; {there}"
         raise NotThereError(f"there is no {column} {name!r} in {tx.root}{hint}")
 
 

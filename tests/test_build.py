@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import duckdb
 import pytest
 import small
 
@@ -191,6 +193,8 @@ def test_select_builds_a_table_and_what_it_reads(path: Path) -> None:
         {"thresholds": [i / 20 for i in range(11)]},
         {"presence": -1.0},
         {"presence": float("nan")},
+        {"presence": float("inf")},
+        {"min_domains": 10**30},
         {"min_residues": -1},
     ],
 )
@@ -213,7 +217,7 @@ def test_the_scale_is_replaced_on_demand_and_everything_follows(path: Path) -> N
     assert build.build(path).rebuilt == ()
     with pytest.raises(InputError, match="carries no scale"):
         build.scale(path, sae="a", source="checkpoint")
-    with pytest.raises(NotThereError, match="no encoded protein"):
+    with pytest.raises(NotThereError, match="there is no SAE z"):
         build.scale(path, sae="z", source="all")
 
 
@@ -235,6 +239,19 @@ def test_an_sae_without_annotations_builds(tmp_path: Path) -> None:
         tx.publish()
     build.build(path, min_residues=5)
     assert report(path).saes[0].summary["n_concepts"] == 0
+
+
+def test_a_mart_whose_files_are_gone_is_named_and_made_again(path: Path) -> None:
+    build.build(path, **SCORE)
+    shutil.rmtree(path / folder_of(path, "feature_amino_acids")[0])
+    assert any("is missing" in fault for fault in verify(path).faults)
+    with store.open(path) as wh:
+        assert wh.sql("from feature_stats").num_rows == small.N_FEATURES
+        with pytest.raises(duckdb.Error, match="feature_amino_acids cannot be read"):
+            wh.sql("from feature_amino_acids")
+    assert info(path).stale["a"] == ["feature_amino_acids"]
+    assert build.build(path).rebuilt == ("a/feature_amino_acids",)
+    assert verify(path).is_sound
 
 
 def test_removing_an_sae_leaves_no_row_of_it(path: Path) -> None:

@@ -72,4 +72,4 @@ def info(warehouse: str | Path) -> Info:
     with store.open(warehouse) as wh:
         questions = {name: wh.sql(file.sql).to_pylist() for name, file in sqlfile.load_folder("info").items()}
         encoded = [row["sae"] for row in questions["saes"] if row["n_proteins"]]
-        return Info(wh.path, **questions, stale=build.stale(wh.con, encoded))
+        return Info(wh.path, **questions, stale=build.stale(wh, encoded))

@@ -59,6 +59,8 @@ def write_rows(rows: pa.Table, to: IO[bytes], *, form: Format) -> None:
     form : {'table', 'csv', 'json', 'parquet'}
         'json' is one object per line.
     """
+    if form != "table" and len(set(rows.column_names)) < rows.num_columns:
+        raise InputError(f"two columns have one name ({', '.join(rows.column_names)}); name them with AS")
     if form == "csv":
         pyarrow.csv.write_csv(rows, to)
     elif form == "parquet":

@@ -62,6 +62,12 @@ def _lines(one: SaeReport, n_shown: int) -> list[str]:
         f"  mean F1 of best pairs     {mean} (on test)",
         f"  amino acids found         {s['n_amino_acids_found']} of 20 (not counted above)",
     ]
+    if s["n_concepts"] < s["n_concepts_annotated"]:
+        lines.append(
+            f"  {s['n_concepts_annotated'] - s['n_concepts']:,} more concepts are annotated but not scored: "
+            "too few residues and instances, or no feature fires on them; lower the minimums with: "
+            "interplm-wh build --min-residues N --min-domains N"
+        )
     if one.stale:
         lines.append(
             f"  older than the data: {', '.join(one.stale)}; bring them up to date with: interplm-wh build"
@@ -119,7 +125,7 @@ def report(warehouse: str | Path, *, sae: str | None = None, n_pairs: int = SHOW
             raise NotThereError(
                 f"nothing was built in {warehouse}; run: interplm-wh encode, then interplm-wh build"
             )
-        stale = build.stale(wh.con, [row["sae"] for row in ready])
+        stale = build.stale(wh, [row["sae"] for row in ready])
         found = tuple(
             SaeReport(
                 row["sae"],

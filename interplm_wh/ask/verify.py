@@ -91,7 +91,8 @@ def _part_faults(root: Path, part: dict[str, object]) -> list[str]:
         return [f"{part['path']} was changed: its checksum is not the recorded one"]
     try:
         fact = files.facts(path)
-        found = ordered.order_fault(path, schema.table(str(part["table_name"])))
+        table = schema.tables().get(str(part["table_name"]))
+        found = ordered.order_fault(path, table) if table is not None else None
     except (pa.ArrowException, OSError) as error:
         return [f"{part['path']} cannot be read ({error})"]
     faults = [f"{part['path']}: {found}"] if found else []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
@@ -16,6 +17,7 @@ from interplm_wh.quote import quote_identifier
 from interplm_wh.schema import SQL_TYPES
 from interplm_wh.store.rows import value
 
+Locate = Callable[[str], Path]
 Action = Literal["current", "append", "rebuild"]
 
 # Small tables that say how a build went or was asked for, not what it is made from.
@@ -158,24 +160,39 @@ def content(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, seen: Sequence
     return digest(parts)
 
 
-def step(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, values: Mapping[str, Any]) -> Step:
+def is_whole(con: duckdb.DuckDBPyConnection, folder: str, locate: Locate) -> bool:
+    """Whether every file of a folder is there with the size that it had."""
+    parts = con.execute(
+        "select path, n_bytes from parts where starts_with(path, ? || '/')", [folder]
+    ).fetchall()
+    paths = [(locate(folder) / path.rpartition("/")[2], n_bytes) for path, n_bytes in parts]
+    return all(path.is_file() and path.stat().st_size == n_bytes for path, n_bytes in paths)
+
+
+def step(
+    con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, values: Mapping[str, Any], locate: Locate
+) -> Step:
     """Compare what a mart was made from with what is there now.
 
     Parameters
     ----------
     con : DuckDBPyConnection
         With the tables of a warehouse.
+    locate : callable
+        Returns where a folder is.
     values : mapping
         Values of the parameters of the SQL files.
     """
     now, merge = recipe(con, mart, sae, values), merge_recipe(con, mart, sae)
-    made = [Made.load(text) for _, text in folders_of(con, mart.name, sae)]
+    folders = folders_of(con, mart.name, sae)
+    made = [Made.load(text) for _, text in folders]
     everything = (
         tuple(folder for folder, _ in folders_of(con, "activations", sae)) if mart.is_per_block else ()
     )
     seen = tuple(folder for one in made for folder in one.seen)
     usable = (
         bool(made)
+        and all(is_whole(con, folder, locate) for folder, _ in folders)
         and all(one.recipe == now for one in made)
         and set(seen) <= set(everything)
         and all(one.content == content(con, mart, sae, one.seen) for one in made if mart.is_per_block)

@@ -81,6 +81,8 @@ def scale(
         kind, label = "fasta", f"fasta:{Path(source).name}"
         given, n_given = scale_of_fasta(Path(source), sae)
     with store.write(warehouse, command="scale", settings={"sae": sae, "from": source}) as tx:
+        if first_row(tx.con, "from saes where sae = ?", [sae]) is None:
+            raise NotThereError(f"there is no SAE {sae}; see: interplm-wh info")
         if not plan.folders_of(tx.con, "activations", sae):
             raise NotThereError(f"{sae} has no encoded protein to scale; run: interplm-wh encode --sae {sae}")
         mart = next(m for m in marts.ordered() if m.name == TABLE)

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from interplm_wh import names, progress, store
 from interplm_wh.build import blocks, marts, plan, scale
 from interplm_wh.build.make import count_blocks, finish, parameters
 from interplm_wh.errors import InputError
-from interplm_wh.store import Transaction
+from interplm_wh.store import Transaction, Warehouse
 
 MAX_THRESHOLDS = 10
+MAX_SETTING = 2**62
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,11 @@ def _wanted(select: Sequence[str]) -> set[str] | None:
 
 
 def _check_settings(given: Mapping[str, float], thresholds: Sequence[float] | None) -> None:
-    faults = [f"{key} must be at least 0, not {value}" for key, value in given.items() if not value >= 0]
+    faults = [
+        f"{key} must be a number from 0 to {MAX_SETTING:,}, not {value}"
+        for key, value in given.items()
+        if not 0 <= value <= MAX_SETTING
+    ]
     if thresholds is not None:
         if not 0 < len(set(thresholds)) == len(thresholds) <= MAX_THRESHOLDS:
             faults.append(f"thresholds must be 1 to {MAX_THRESHOLDS} different numbers")
@@ -159,12 +162,12 @@ def _bring_up_to_date(
             yield scale.fix(tx, mart, sae, bar=bar)
             bar.advance(1)
     rest = [mart for mart in todo if mart.name != scale.TABLE]
-    per_block = {m.name: plan.step(tx.con, m, sae, values) for m in rest if m.is_per_block}
+    per_block = {m.name: plan.step(tx.con, m, sae, values, tx.locate) for m in rest if m.is_per_block}
     written = count_blocks(tx, list(per_block.values()), values, bar)
     for mart in rest:
         bar.describe(f"{sae}: {mart.name}")
         # What the merge reads may have changed since the blocks were counted; the blocks have not.
-        step = plan.step(tx.con, mart, sae, values)
+        step = plan.step(tx.con, mart, sae, values, tx.locate)
         if step.action != "current":
             finish(tx, step, values, written.get(mart.name, ()))
             blocks.focus(tx, sae, only=[mart.name])
@@ -182,18 +185,18 @@ def _report(tx: Transaction, steps: Sequence[plan.Step]) -> BuildReport:
     )
 
 
-def stale(con: duckdb.DuckDBPyConnection, saes: Sequence[str]) -> dict[str, list[str]]:
+def stale(wh: Warehouse, saes: Sequence[str]) -> dict[str, list[str]]:
     """Return, for each SAE, the marts that are missing or out of date, in the order of building."""
     found: dict[str, list[str]] = {}
     for sae in saes:
-        values = parameters(con, sae)
+        values = parameters(wh.con, sae)
         behind: set[str] = set()
         for mart in marts.ordered():
             if mart.name == scale.TABLE:
-                is_behind = not plan.folders_of(con, mart.name, sae)
+                is_behind = not plan.folders_of(wh.con, mart.name, sae)
             else:
                 is_behind = bool(behind & set(marts.resolve(mart.inputs))) or (
-                    plan.step(con, mart, sae, values).action != "current"
+                    plan.step(wh.con, mart, sae, values, wh.path.joinpath).action != "current"
                 )
             if is_behind:
                 behind.add(mart.name)

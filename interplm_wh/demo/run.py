@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,15 +48,25 @@ class DemoReport:
         return [*said, f"Done in {self.seconds:.0f} s. Next:", "", *(f"  {line}" for line in self._next())]
 
     def _next(self) -> list[str]:
-        command = f"interplm-wh -w {self.warehouse}"
+        program = _program()
+        command = f"{program} -w {shlex.quote(str(self.warehouse))}"
         return [
             f"{command} info",
             f"{command} report --pairs 50",
             f"{command} query \"from concept_features('{SAE}', 'Signal peptide_any')\"",
             f"{command} query \"from feature_examples('{SAE}', 1)\" --format csv",
             f"{command} shell",
-            "interplm-wh run esm2-8m --dry-run",
+            f"{program} run esm2-8m --dry-run",
         ]
+
+
+def _program() -> str:
+    """Return how the command line is called from here: by name, or by its path where that is not found."""
+    beside = Path(sys.executable).with_name("interplm-wh")
+    if shutil.which("interplm-wh") is not None or not beside.exists():
+        return "interplm-wh"
+    here = Path.cwd()
+    return shlex.quote(str(beside.relative_to(here) if beside.is_relative_to(here) else beside))
 
 
 def run_demo(warehouse: str | Path) -> DemoReport:

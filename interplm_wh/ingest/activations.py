@@ -172,13 +172,20 @@ _TYPES = {
     "value": ("a number", (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal)),
 }
 
+# Far above any SAE; below it, a slip in one row cannot make every table as long as a list of numbers.
+MAX_FEATURES = 2**24
+
 
 def _n_features(tx: Transaction, sae: str, given: int | None) -> int:
     """Return the number of features: registered, given, or one more than the highest in the file."""
     registered = first_row(tx.con, "select n_features from saes where sae = ?", [sae])
     if registered is None:
         highest = value(tx.con, "select max(max_feature) from activation_profile")
-        return given if given is not None else max(int(highest or 0) + 1, 1)
+        n = given if given is not None else max(int(highest or 0) + 1, 1)
+        if not 0 < n <= MAX_FEATURES:
+            what = "--n-features" if given is not None else f"the highest feature of the file, {n - 1:,},"
+            raise InputError(f"{what} is out of range; an SAE has at most {MAX_FEATURES:,} features")
+        return n
     if given not in (None, registered[0]):
         raise InputError(f"{sae} has {registered[0]:,} features, not {given:,}; leave --n-features out")
     return int(registered[0])

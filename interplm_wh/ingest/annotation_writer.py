@@ -149,6 +149,15 @@ class SourceWriter:
         relation = self._written("annotations")
         return int(scalar(self.con, f"select count(distinct {quote_identifier(column)}) from {relation}"))  # noqa: S608
 
+    def renamed(self) -> tuple[str, ...]:
+        """Return the concepts of the source that are called ``source:concept``."""
+        rows = self.con.execute(
+            "select concept from concepts where source = $source and starts_with(concept, $source || ':') "
+            "order by concept",
+            {"source": self.source},
+        ).fetchall()
+        return tuple(concept for (concept,) in rows)
+
     def n_outside(self) -> int:
         """Return the annotations on proteins that the source does not cover."""
         relation = self._written("annotations")

@@ -43,6 +43,8 @@ class AddAnnotationsReport:
         Reasons in `rejects` with their rows, the clipped ones included.
     unread : tuple of str
         Columns of the files that were not read.
+    renamed : tuple of str
+        Concepts called ``source:concept``, since another source has their name.
     """
 
     source: str
@@ -58,6 +60,7 @@ class AddAnnotationsReport:
     n_clipped: int
     reasons: tuple[tuple[str, int], ...]
     unread: tuple[str, ...]
+    renamed: tuple[str, ...]
 
     def lines(self) -> list[str]:
         """Say it in words, one fact a line."""
@@ -76,6 +79,8 @@ class AddAnnotationsReport:
             said.append(
                 f"{self.n_rejects:,} rejected, {self.n_clipped:,} clipped, kept in rejects: {reasons}"
             )
+        if self.renamed:
+            said.append(f"another source has these names, so here they are: {', '.join(self.renamed)}")
         if self.unread:
             said.append(f"columns not read: {', '.join(self.unread)}")
         return said
@@ -189,4 +194,5 @@ def _report(
         n_clipped=n_clipped,
         reasons=reasons,
         unread=unread,
+        renamed=writer.renamed(),
     )

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from interplm_wh.errors import ModelError
@@ -27,11 +28,13 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             )  # such a file is judged below
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        first = str(error).strip().splitlines()[0]
+        # What follows the first sentence is PyTorch's advice to load it all the same.
+        first = str(error).strip().partition(". ")[0].splitlines()[0]
         step = "nothing in it was run; ask its author for safetensors or a file of tensors alone"
         raise ModelError(f"{path}: refused, it is not a file of weights alone ({first}); {step}") from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: cannot be read as PyTorch weights ({error}); download it again") from error
+    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        why = str(error) or "it ends too early"
+        raise ModelError(f"{path}: cannot be read as PyTorch weights ({why}); download it again") from error
     if not isinstance(loaded, dict) or not all(isinstance(t, Tensor) for t in loaded.values()):
         raise ModelError(
             f"{path}: holds {type(loaded).__name__}, not named tensors; give the state dict of an SAE"

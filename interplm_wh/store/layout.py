@@ -57,13 +57,11 @@ def lay_view(
 ) -> None:
     """Create the view of a lake table over its folders.
 
-    Where a file is damaged, the view fails when it is read, with a message that names the file, so
+    Where a file is damaged or gone, the view fails when it is read, with a message that names it, so
     that everything else can still be asked and the damage mended.
     """
     try:
         con.execute(create_view(table, view_select(table, folders), temporary=temporary))
-    except duckdb.IOException:
-        raise  # a folder is gone: the reader looks for a newer publish
     except duckdb.Error as error:
         first = str(error).partition("\n")[0]
         broken = f"{table.name} cannot be read: {first}; see: interplm-wh verify"

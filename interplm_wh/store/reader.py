@@ -76,7 +76,7 @@ class Warehouse:
         """
         try:
             return self._rows(query, params)
-        except duckdb.IOException as error:
+        except duckdb.Error as error:
             # A vacuum may have removed what this catalogue names: the newest one names what is there.
             if _GONE not in str(error) or not self.refresh():
                 raise

@@ -85,8 +85,15 @@ class Transaction:
                 self._con.execute(f"insert into {name} by name from published.{name}")
         if published.exists():
             self._con.execute("detach published")
+        self._forget_undeclared()
         self.previous = self._forget_previous()
         self.refresh_views()
+
+    def _forget_undeclared(self) -> None:
+        """Take tables out that another version of the package made and this one has no name for."""
+        declared = sorted(schema.tables())
+        self._con.execute("update folders set is_current = false where table_name not in $t", {"t": declared})
+        self._con.execute("delete from parts where table_name not in $t", {"t": declared})
 
     def _forget_previous(self) -> frozenset[str]:
         """Take the folders that only the catalogue before this one named out of the working copy."""

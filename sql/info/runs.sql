@@ -7,7 +7,7 @@ select
     strftime(r.finished, '%Y-%m-%d %H:%M:%S') as finished,
     r.command,
     round(epoch(r.finished) - epoch(r.started), 1) as seconds,
-    r.settings
+    case when length(r.settings) > 60 then left(r.settings, 59) || '…' else r.settings end as settings
 from runs as r
 qualify
     row_number() over (

@@ -1,6 +1,6 @@
 -- output: report_summary
 -- grain:  sae
--- inputs: heldout_pairs, concepts, features, encodings
+-- inputs: heldout_pairs, concepts, concept_support, features, encodings
 -- params: $wanted_sae VARCHAR  SAE
 -- what:   What one SAE finds on held-out proteins; amino acids are counted apart.
 with
@@ -38,6 +38,12 @@ select
         select count(*) from features as f
         where f.sae = $wanted_sae and f.max_activation = 0
     ) as n_dead_features,
+    (
+        select count(distinct s.concept)
+        from concept_support as s
+        inner join concepts as o on s.concept = o.concept
+        where s.sae = $wanted_sae and o.source != 'sequence' and s.n_residues > 0
+    ) as n_concepts_annotated,
     c.n_concepts,
     c.n_concepts_found,
     c.n_features_with_concept,
