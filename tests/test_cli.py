@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -189,3 +191,25 @@ def test_answers_are_the_same_as_arrow_and_polars(built: Path) -> None:
 def test_reference_pages_are_not_stale(page: str) -> None:
     folder = Path(__file__).parents[1] / "docs"
     assert (folder / page).read_text() == docs.pages()[page], "run: make docs"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_build_that_is_stopped_says_so_and_the_next_completes_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    path = small.make(tmp_path / "w", n=400)
+    command = [sys.executable, "-m", "interplm_wh", "-w", str(path), "build"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    lock = path / ".lock"
+    while process.poll() is None and b"build" not in lock.read_bytes():
+        time.sleep(0.01)  # until it holds the lock, so that it is stopped in the midst of its work
+    process.send_signal(number)
+    out, err = process.communicate()
+    assert process.returncode == 1
+    assert out == b""
+    assert b"stopped" in err
+    assert b"Traceback" not in err
+    assert run("-w", path, "verify").returncode == 0
+    assert run("-w", path, "build").returncode == 0
+    assert b"every table is up to date" in run("-w", path, "info").stdout
