@@ -61,7 +61,7 @@ def test_new_thresholds_build_only_what_reads_them(path: Path) -> None:
     build.build(path, **SCORE)
     changed = build.build(path, thresholds=[0, 0.5])
     assert set(changed.rebuilt) == {
-        "a/concept_tiers", "a/letter_tiers", "a/source_firing", "a/heldout_pairs",
+        "a/concept_tiers", "a/source_firing", "a/heldout_pairs",
     }  # fmt: skip
     with store.open(path) as wh:
         assert wh.sql("select distinct threshold from concept_f1 order by all")["threshold"].to_pylist() == [
