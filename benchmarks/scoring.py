@@ -30,7 +30,7 @@ SAE = generate.SAE
 CONCEPTS = ("concept_tiers", "source_firing", "concept_support")
 STATISTICS = (
     "protein_features", "feature_stats", "feature_amino_acids", "activation_histogram", "max_examples",
-    "quantile_examples",
+    "absent_examples", "quantile_examples",
 )  # fmt: skip
 FLOOR = "select sum(protein_id), sum(position), sum(feature), sum(value) from activations"
 LINKED = ("proteins", "annotations", "coverage")

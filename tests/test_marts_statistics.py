@@ -165,3 +165,15 @@ def test_residues_and_activations_are_shown_with_letters() -> None:
     ]  # fmt: skip
     shown = harness.rows(con, "feature_activations", "accession", "position", "amino_acid", "activation")
     assert shown == [("P0", 2, "C", 0.5)]
+
+
+def test_proteins_without_a_feature_are_found_wherever_their_draws_are() -> None:
+    # 300 proteins without the feature, whose draws all lie beyond the reach where a hundred are
+    # expected: a third of 2147483647. The ten lowest of all are still found.
+    keys = [key for key in range(30_000, 32_000) if (key * key + key) % 2147483647 > 900_000_000][:300]
+    assert len(keys) == 300
+    proteins = [harness.protein(i, "A", accession=f"P{i:03d}", sample_key=k) for i, k in enumerate(keys)]
+    con = built([*proteins, harness.protein(999, "A")], {(999, 1, 0): 1.0})
+    found = harness.rows(con, "quantile_examples", "rank", "accession", where="bin_high = 0")
+    lowest = sorted(range(300), key=lambda i: (keys[i] * keys[i] + keys[i]) % 2147483647)[:10]
+    assert found == [(rank, f"P{i:03d}") for rank, i in enumerate(lowest, start=1)]

@@ -3,6 +3,20 @@
 -- inputs: protein_features, proteins
 -- params: $sae VARCHAR  SAE
 -- what:   The ten proteins on which a feature is strongest; ties by accession.
+with
+highest as (
+    select feature, activation
+    from protein_features
+    where sae = $sae
+    qualify row_number() over (partition by feature order by activation desc) <= 10
+),
+
+tenths as (
+    select feature, min(activation) as activation
+    from highest
+    group by feature
+)
+
 select
     $sae as sae,
     f.feature,
@@ -11,6 +25,7 @@ select
     f.position,
     f.activation
 from protein_features as f
+inner join tenths as t on f.feature = t.feature and f.activation >= t.activation
 inner join proteins as p on f.protein_id = p.protein_id
 where f.sae = $sae
 qualify row_number() over (partition by f.feature order by f.activation desc, p.accession asc) <= 10
