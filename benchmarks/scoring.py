@@ -94,6 +94,8 @@ def make_marts(path: Path, names: Sequence[str]) -> None:
         values = parameters(tx.con, SAE)
         chosen = [mart for mart in marts.ordered() if mart.name in names]
         steps = [plan.step(tx.con, mart, SAE, values, tx.locate) for mart in chosen if mart.is_per_block]
+        if any(step.action != "rebuild" for step in steps):
+            raise SystemExit(f"{path} has tables already, so that there is nothing to measure; remove it")
         written = count_blocks(tx, steps, values, bar)
         for mart in chosen:
             finish(tx, plan.step(tx.con, mart, SAE, values, tx.locate), values, written.get(mart.name, ()))
@@ -244,8 +246,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(_row("build of every table", whole))
         print("\n".join(storage(path)))
         print(f"  one feature's examples: {one_feature(path):.0f} ms (at most 50)", flush=True)
-        if not options.keep:
-            shutil.rmtree(OUT / name)
+        shutil.rmtree(path if options.keep else OUT / name)
     return 0
 
 
