@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from interplm_wh import store
 
 if TYPE_CHECKING:
     from interplm_wh.demo import DemoReport
+
+# A busy machine is no fault of the code under test.
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SHARED = CHECKOUT.parent / "shared"
