@@ -27,7 +27,7 @@ from interplm_wh.store import Transaction
 
 OUT = Path(__file__).resolve().parent / "out"
 SAE = generate.SAE
-CONCEPTS = ("concept_tiers", "source_firing", "concept_support")
+CONCEPTS = ("concept_bands", "source_firing", "concept_support")
 STATISTICS = (
     "protein_features", "feature_stats", "feature_amino_acids", "activation_histogram", "max_examples",
     "absent_examples", "quantile_examples",

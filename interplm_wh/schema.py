@@ -17,7 +17,7 @@ from interplm_wh import resources
 from interplm_wh.errors import ResourceError
 from interplm_wh.quote import quote_identifier, quote_literal
 
-Storage = Literal["catalogue", "lake", "sae", "view", "block"]
+Storage = Literal["catalogue", "lake", "sae", "view", "block", "chunk"]
 
 _ARROW: dict[str, pa.DataType] = {
     "int32": pa.int32(),
@@ -90,10 +90,11 @@ class Table:
 
     Attributes
     ----------
-    storage : {'catalogue', 'lake', 'sae', 'view', 'block'}
+    storage : {'catalogue', 'lake', 'sae', 'view', 'block', 'chunk'}
         A table inside `warehouse.duckdb`; Parquet folders of the whole warehouse; Parquet folders
         per SAE (the column `sae` is the folder's name and is not in the files); a stored view; a
-        temporary table that a build holds while it counts one block of proteins of one SAE.
+        temporary table that a build holds while it counts one block of proteins of one SAE, or one
+        chunk of activations of that block.
     grain : tuple of str
         The columns that identify a row.
     order : tuple of str

@@ -26,7 +26,7 @@ SAE_FEATURES = (
 MARTS = sqlfile.load_folder("marts")
 ORDERED = [f for f in sqlfile.build_order(MARTS) if f.output in schema.tables()]
 VIEWS = [f for f in ORDERED if schema.table(f.output).storage == "view"]
-BLOCKS = [f for f in ORDERED if schema.table(f.output).storage == "block"]
+BLOCKS = [f for f in ORDERED if schema.table(f.output).storage in ("block", "chunk")]
 
 
 def empty_select(relation: str) -> str:

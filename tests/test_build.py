@@ -61,7 +61,7 @@ def test_new_thresholds_build_only_what_reads_them(path: Path) -> None:
     build.build(path, **SCORE)
     changed = build.build(path, thresholds=[0, 0.5])
     assert set(changed.rebuilt) == {
-        "a/concept_tiers", "a/source_firing", "a/heldout_pairs",
+        "a/concept_bands", "a/source_firing", "a/heldout_pairs",
     }  # fmt: skip
     with store.open(path) as wh:
         assert wh.sql("select distinct threshold from concept_f1 order by all")["threshold"].to_pylist() == [
@@ -74,10 +74,10 @@ def test_scoring_more_concepts_scans_no_activations(path: Path) -> None:
     build.build(path, min_domains=1000)
     with store.open(path) as wh:
         assert wh.sql("from concept_f1").num_rows == 0  # at most 200 residues and 140 instances
-    counts = folder_of(path, "concept_tiers")
+    counts = folder_of(path, "concept_bands")
     changed = build.build(path, **SCORE)
     assert set(changed.rebuilt) == {"a/heldout_pairs"}
-    assert folder_of(path, "concept_tiers") == counts
+    assert folder_of(path, "concept_bands") == counts
     with store.open(path) as wh:
         assert wh.sql("from concept_f1").num_rows > 0
 
@@ -121,7 +121,7 @@ def test_blocks_of_any_size_give_the_same_rows(tmp_path: Path, monkeypatch: pyte
             small.add_annotations(tx)
             tx.publish()
     build.build(paths[0], **SCORE)
-    monkeypatch.setattr(blocks.blocks, "__kwdefaults__", {"max_rows": 1})
+    monkeypatch.setattr(blocks.blocks, "__kwdefaults__", {"block_rows": 1, "chunk_rows": 1})
     build.build(paths[1], **SCORE)
     assert rows_of(paths[0]) == rows_of(paths[1])
 
@@ -133,9 +133,9 @@ def test_annotations_that_changed_for_old_proteins_are_counted_anew(path: Path) 
         tx.write_query(folder, "select * replace (least(stop, 5) as stop) from annotations where start <= 5")
         tx.replace("annotations", [folder], source="mine")
         tx.publish()
-    assert set(info(path).stale["a"]) >= {"concept_tiers", "concept_support", "heldout_pairs"}
+    assert set(info(path).stale["a"]) >= {"concept_bands", "concept_support", "heldout_pairs"}
     changed = build.build(path)
-    assert {"a/concept_tiers", "a/concept_support"} <= set(changed.rebuilt)
+    assert {"a/concept_bands", "a/concept_support"} <= set(changed.rebuilt)
     assert "a/protein_features" in changed.current
 
 

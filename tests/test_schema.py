@@ -27,7 +27,7 @@ def test_every_table_of_the_contract_is_declared() -> None:
 
 def test_every_declared_view_has_its_select_and_every_mart_its_schema() -> None:
     files = set(sqlfile.load_folder("marts"))
-    views = {name for name, table in schema.tables().items() if table.storage in ("view", "block")}
+    views = {name for name, table in schema.tables().items() if table.storage in ("view", "block", "chunk")}
     assert views <= files
     assert {name.removesuffix("_partial") for name in files} <= set(schema.tables())
 

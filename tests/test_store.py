@@ -58,7 +58,7 @@ def test_an_empty_warehouse_answers_every_table_and_macro_free_view(warehouse: P
 
     with store.open(warehouse) as wh:
         for name, table in schema.tables().items():
-            if table.storage == "block":
+            if table.storage in ("block", "chunk"):
                 continue  # held only while a build counts
             assert wh.sql(f'from "{name}"').column_names == [c.name for c in table.columns]
 

@@ -10,7 +10,10 @@ from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.schema import Table
 from interplm_wh.store import Transaction, layout
 
-BLOCK_ROWS = 12_000_000
+# A chunk is normalised in memory, which bounds it. What is counted of it is far smaller, so that many
+# chunks are added up together. A block has fewer than 2^26 rows, on which concept_bands relies.
+CHUNK_ROWS = 12_000_000
+BLOCK_ROWS = 60_000_000
 
 _PARTS = """
 select
@@ -26,7 +29,7 @@ order by first_protein, e.part
 
 
 @dataclass(frozen=True)
-class Block:
+class Chunk:
     """Some Parquet files of `activations` of one SAE.
 
     Attributes
@@ -44,27 +47,58 @@ class Block:
     n_rows: int
 
 
-def blocks(tx: Transaction, sae: str, folders: Sequence[str], *, max_rows: int = BLOCK_ROWS) -> list[Block]:
+@dataclass(frozen=True)
+class Block(Chunk):
+    """Some chunks that are added up together.
+
+    Attributes
+    ----------
+    chunks : tuple of Chunk
+    """
+
+    chunks: tuple[Chunk, ...]
+
+
+def blocks(
+    tx: Transaction,
+    sae: str,
+    folders: Sequence[str],
+    *,
+    block_rows: int = BLOCK_ROWS,
+    chunk_rows: int = CHUNK_ROWS,
+) -> list[Block]:
     """Group the files of folders of `activations`, in the order of their proteins.
 
-    Each block has at most `max_rows` activations, or is a single file.
+    Each chunk has at most `chunk_rows` activations, or is a single file; each block has at most
+    `block_rows`, or is a single chunk.
     """
     rows = tx.con.execute(_PARTS, {"sae": sae, "folders": list(folders)}).fetchall()
-    found: list[Block] = []
-    for part, first, last, n_rows in rows:
-        if found and found[-1].n_rows + n_rows <= max_rows:
-            block = found.pop()
-            found.append(
-                Block(
-                    (*block.parts, part),
-                    min(block.first_protein, first),
-                    max(block.last_protein, last),
-                    block.n_rows + n_rows,
-                )
-            )
+    files = [Chunk((part,), first, last, n_rows) for part, first, last, n_rows in rows]
+    chunks = [_joined(group) for group in _groups(files, chunk_rows)]
+    return [Block(**vars(_joined(group)), chunks=tuple(group)) for group in _groups(chunks, block_rows)]
+
+
+def _groups(items: Sequence[Chunk], max_rows: int) -> list[list[Chunk]]:
+    """Cut items into runs of at most `max_rows` activations."""
+    found: list[list[Chunk]] = []
+    n_rows = 0
+    for item in items:
+        if found and n_rows + item.n_rows <= max_rows:
+            found[-1].append(item)
+            n_rows += item.n_rows
         else:
-            found.append(Block((part,), first, last, n_rows))
+            found.append([item])
+            n_rows = item.n_rows
     return found
+
+
+def _joined(items: Sequence[Chunk]) -> Chunk:
+    return Chunk(
+        tuple(part for item in items for part in item.parts),
+        min(item.first_protein for item in items),
+        max(item.last_protein for item in items),
+        sum(item.n_rows for item in items),
+    )
 
 
 def focus(tx: Transaction, sae: str, *, only: Sequence[str] | None = None) -> None:
@@ -80,9 +114,9 @@ def focus(tx: Transaction, sae: str, *, only: Sequence[str] | None = None) -> No
             layout.lay_view(tx.con, table, tx.folder_paths(table.name, sae=sae), temporary=True)
 
 
-def restrict(tx: Transaction, sae: str, block: Block) -> None:
-    """Let `activations` and `encodings` hold one block only, until `focus` or `release`."""
-    located = [tx.locate(folder) / name for folder, _, name in (p.rpartition("/") for p in block.parts)]
+def restrict(tx: Transaction, sae: str, chunk: Chunk) -> None:
+    """Let `activations` and `encodings` hold one block or chunk only, until `focus` or `release`."""
+    located = [tx.locate(folder) / name for folder, _, name in (p.rpartition("/") for p in chunk.parts)]
     files = ", ".join(quote_literal(str(path)) for path in located)
     columns = schema.table("activations")
     names = ", ".join(quote_identifier(c.name) for c in columns.file_columns)
@@ -94,7 +128,7 @@ def restrict(tx: Transaction, sae: str, block: Block) -> None:
             temporary=True,
         )
     )
-    parts = ", ".join(quote_literal(p) for p in block.parts)
+    parts = ", ".join(quote_literal(p) for p in chunk.parts)
     select = layout.view_select(schema.table("encodings"), tx.folder_paths("encodings", sae=sae))
     tx.con.execute(
         layout.create_view(schema.table("encodings"), f"{select} where part in ({parts})", temporary=True)

@@ -45,17 +45,35 @@ def count_blocks(
     for fresh in dict.fromkeys(step.fresh for step in steps if step.fresh):
         wanting = [step.mart for step in steps if step.fresh == fresh]
         folders = {mart.name: _folder(tx, mart, values["sae"]) for mart in wanting}
+        phases = marts.phases(wanting)
         cut = blocks.blocks(tx, values["sae"], fresh)
-        for number, block in enumerate(cut):
-            blocks.restrict(tx, values["sae"], block)
-            bound = {**values, "first_protein": block.first_protein, "last_protein": block.last_protein}
-            bar.describe(f"{values['sae']}: counting block {number + 1} of {len(cut)}")
-            with _block_tables(tx, marts.block_tables(wanting), bound):
-                for mart in wanting:
+        n_chunks = sum(len(block.chunks) for block in cut)
+        numbers = iter(range(n_chunks))
+        for block in cut:
+            bound = _restrict(tx, block, values)
+            with _temporary(tx, phases):
+                _create(tx, phases.before.tables, bound)
+                for chunk in block.chunks:
+                    number = next(numbers)
+                    bar.describe(f"{values['sae']}: counting activations, part {number + 1} of {n_chunks}")
+                    bound = _restrict(tx, chunk, values)
+                    _add_chunk(tx, phases.chunk.tables, bound, is_first=chunk is block.chunks[0])
+                    for mart in phases.chunk.marts:
+                        path = folders[mart.name] / f"part-{number}.parquet"
+                        written[mart.name].append(_write_block(tx, mart, bound, path))
+                bound = _restrict(tx, block, values)
+                _create(tx, phases.after.tables, bound)
+                for mart in phases.after.marts:
                     path = folders[mart.name] / f"part-{number}.parquet"
                     written[mart.name].append(_write_block(tx, mart, bound, path))
         blocks.focus(tx, values["sae"], only=["activations", "encodings"])
     return written
+
+
+def _restrict(tx: Transaction, chunk: blocks.Chunk, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Let the tables hold one block or chunk only, and return the values of parameters for it."""
+    blocks.restrict(tx, values["sae"], chunk)
+    return {**values, "first_protein": chunk.first_protein, "last_protein": chunk.last_protein}
 
 
 def _folder(tx: Transaction, mart: marts.Mart, sae: str) -> Path:
@@ -68,20 +86,38 @@ def _folder(tx: Transaction, mart: marts.Mart, sae: str) -> Path:
 
 
 @contextmanager
-def _block_tables(tx: Transaction, files: Sequence[SqlFile], bound: Mapping[str, Any]) -> Iterator[None]:
-    """Hold the tables that several marts read of one block."""
-    for file in files:
-        name = quote_identifier(file.name)
-        columns = _typed_columns(schema.table(file.name))
-        tx.con.execute(
-            f"create or replace temp table {name} as select {columns} from ({file.sql})",  # noqa: S608
-            file.bind(bound),
-        )
+def _temporary(tx: Transaction, phases: marts.Phases) -> Iterator[None]:
+    """Drop the tables of a block when it is done."""
     try:
         yield
     finally:
-        for file in files:
+        for file in (*phases.before.tables, *phases.chunk.tables, *phases.after.tables):
             tx.con.execute(f"drop table if exists temp.{quote_identifier(file.name)}")
+
+
+def _create(tx: Transaction, files: Sequence[SqlFile], bound: Mapping[str, Any]) -> None:
+    """Make temporary tables that several marts read."""
+    for file in files:
+        tx.con.execute(
+            f"create or replace temp table {quote_identifier(file.name)} as {_typed(file)}",
+            file.bind(bound),
+        )
+
+
+def _add_chunk(
+    tx: Transaction, files: Sequence[SqlFile], bound: Mapping[str, Any], *, is_first: bool
+) -> None:
+    """Make the tables of a chunk anew, and add its rows to those of its block."""
+    for file in files:
+        if is_first or schema.table(file.name).storage == "chunk":
+            _create(tx, [file], bound)
+        else:
+            name = quote_identifier(file.name)
+            tx.con.execute(f"insert into temp.{name} {_typed(file)}", file.bind(bound))
+
+
+def _typed(file: SqlFile) -> str:
+    return f"select {_typed_columns(schema.table(file.name))} from ({file.sql})"  # noqa: S608
 
 
 def _typed_columns(table: schema.Table) -> str:

@@ -72,7 +72,7 @@ def _marts() -> dict[str, Mart]:
 def derived() -> dict[str, SqlFile]:
     """Return the stored views, and the tables that are held while a block is counted, by name."""
     files = sqlfile.load_folder("marts")
-    kinds = ("view", "block")
+    kinds = ("view", "block", "chunk")
     return {n: f for n, f in files.items() if n in schema.tables() and schema.table(n).storage in kinds}
 
 
@@ -93,11 +93,61 @@ def below(inputs: Sequence[str]) -> set[str]:
     return found
 
 
-def block_tables(marts: Sequence[Mart]) -> list[SqlFile]:
-    """Return the tables to be held while blocks are counted for some marts, in the order of making."""
+@dataclass(frozen=True)
+class Phase:
+    """What is made together while a block is counted.
+
+    Attributes
+    ----------
+    tables : tuple of SqlFile
+        The temporary tables, in the order of making.
+    marts : tuple of Mart
+        Those whose rows are written then.
+    """
+
+    tables: tuple[SqlFile, ...]
+    marts: tuple[Mart, ...]
+
+
+@dataclass(frozen=True)
+class Phases:
+    """The three phases of counting a block.
+
+    Attributes
+    ----------
+    before : Phase
+        Tables of the block that need no activations.
+    chunk : Phase
+        For each chunk: its own tables, the rows that it adds to tables of the block, and the marts that
+        read it.
+    after : Phase
+        What is made from the rows that all chunks have added.
+    """
+
+    before: Phase
+    chunk: Phase
+    after: Phase
+
+
+def phases(marts: Sequence[Mart]) -> Phases:
+    """Sort the temporary tables that some marts need, and the marts, by when they are made."""
     inputs = [name for mart in marts for file in mart.files for name in file.inputs]
-    needed = {name for name in below(inputs) if name in derived() and schema.table(name).storage == "block"}
-    return [file for file in sqlfile.build_order(derived()) if file.name in needed]
+    needed = below(inputs)
+    tables = [
+        file
+        for file in sqlfile.build_order(derived())
+        if file.name in needed and schema.table(file.name).storage in ("block", "chunk")
+    ]
+    of_chunk = {file.name for file in tables if schema.table(file.name).storage == "chunk"}
+    in_chunk = [file for file in tables if file.name in of_chunk or of_chunk & set(file.inputs)]
+    added = {file.name for file in in_chunk}
+    after = [file for file in tables if file not in in_chunk and added & below(file.inputs)]
+    early = [mart for mart in marts if of_chunk & set(mart.inputs)]
+    return Phases(
+        Phase(tuple(file for file in tables if file not in in_chunk and file not in after), ()),
+        Phase(tuple(in_chunk), tuple(early)),
+        Phase(tuple(after), tuple(mart for mart in marts if mart not in early)),
+    )
 
 
 def ordered() -> list[Mart]:

@@ -4,7 +4,7 @@
 -- params: $sae VARCHAR            SAE
 --         $first_protein INTEGER  first protein of the block
 --         $last_protein INTEGER   last protein of the block
--- what:   The activations of a block, normalised; NULL where the scale of the feature is 0.
+-- what:   The activations of a chunk of a block, normalised; NULL where the scale of the feature is 0.
 select
     p.first_place + a.position as place,
     a.feature,

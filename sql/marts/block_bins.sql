@@ -1,24 +1,19 @@
 -- output: block_bins
--- grain:  place, feature
--- inputs: block_activations, threshold_cuts
+-- grain:  place, band_feature
+-- inputs: block_activations, threshold_bands
 -- params: none
--- what:   How many of the thresholds each activation of a block passes: each is compared once.
+-- what:   Which thresholds each activation of a chunk passes, all five of a band in one number: each has 12
+--         bits, 1 where it is passed, so that one sum over up to 2,047 residues counts for all five.
 select
     a.place,
-    a.feature,
+    a.feature + 16777216 * b.band as band_feature,
     case
-        when a.activation <= c.t1 then 0
-        when a.activation <= c.t2 then 1
-        when a.activation <= c.t3 then 2
-        when a.activation <= c.t4 then 3
-        when a.activation <= c.t5 then 4
-        when a.activation <= c.t6 then 5
-        when a.activation <= c.t7 then 6
-        when a.activation <= c.t8 then 7
-        when a.activation <= c.t9 then 8
-        when a.activation <= c.t10 then 9
-        else 10
-    end as n_passed
+        when a.activation <= b.t2 then 1
+        when a.activation <= b.t3 then 4097
+        when a.activation <= b.t4 then 16781313
+        when a.activation <= b.t5 then 68736258049
+        else 281543712968705
+    end::bigint as passed
 from block_activations as a
-cross join threshold_cuts as c
-where a.activation is not null
+cross join threshold_bands as b
+where a.activation > b.t1

@@ -5,7 +5,7 @@
 --         $first_protein INTEGER  first protein of the block
 --         $last_protein INTEGER   last protein of the block
 -- what:   The instances that each segment of a block belongs to. A label is a concept in one split. The
---         instances of a protein are bits, 62 to a word; NULL where only residues are counted.
+--         instances of a protein are numbered, 12 to a word; NULL where only residues are counted.
 with
 spans as (
     select
@@ -32,13 +32,13 @@ numbered as (
     group by protein_id, label, instance_id
 ),
 
-bits as (
+slots as (
     select
         protein_id,
         label,
         instance_id,
-        dense_rank() over (order by protein_id asc, n // 62 asc)::integer as word,
-        1::bigint << (n % 62)::integer as bit
+        dense_rank() over (order by protein_id asc, n // 12 asc)::integer as word,
+        (n % 12)::integer as slot
     from numbered
 )
 
@@ -47,7 +47,7 @@ select distinct
     p.label,
     p.instance_id,
     b.word,
-    b.bit
+    b.slot
 from block_segments as s
 inner join spans as p on s.protein_id = p.protein_id and s.start between p.start and p.stop
-left join bits as b on p.protein_id = b.protein_id and p.label = b.label and p.instance_id = b.instance_id
+left join slots as b on p.protein_id = b.protein_id and p.label = b.label and p.instance_id = b.instance_id

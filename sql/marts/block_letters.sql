@@ -1,16 +1,16 @@
 -- output: block_letters
--- grain:  protein_group, letter, feature, n_passed
--- inputs: block_bins, block_groups, block_residues
+-- grain:  letter_group, band_feature
+-- inputs: block_bins, block_residues
 -- params: none
--- what:   Residues of each letter of a block by how many thresholds a feature passes on them.
+-- what:   Residues of each letter of a chunk of a block on which a feature passes each threshold.
 select
-    g.protein_group,
-    r.letter,
-    b.feature,
-    b.n_passed,
-    count(*)::integer as n_residues
+    r.letter_group,
+    b.band_feature,
+    count(*)::integer as passed_1,
+    count(*) filter (where b.passed >= 4096)::integer as passed_2,
+    count(*) filter (where b.passed >= 16777216)::integer as passed_3,
+    count(*) filter (where b.passed >= 68719476736)::integer as passed_4,
+    count(*) filter (where b.passed >= 281474976710656)::integer as passed_5
 from block_bins as b
 inner join block_residues as r on b.place = r.place
-inner join block_groups as g on r.protein_id = g.protein_id
-where b.n_passed > 0
-group by g.protein_group, r.letter, b.feature, b.n_passed
+group by r.letter_group, b.band_feature

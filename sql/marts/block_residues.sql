@@ -1,12 +1,14 @@
 -- output: block_residues
 -- grain:  place
--- inputs: block_proteins, residues
+-- inputs: block_groups, block_proteins, residues
 -- params: none
--- what:   Each residue of a block: its place, where that is, and its letter.
+-- what:   Each residue of a block: its place, where that is, its letter, and what its letter counts for.
 select
     p.first_place + r.position as place,
     r.protein_id,
     r.position,
-    ascii(r.amino_acid) as letter
+    ascii(r.amino_acid) as letter,
+    32 * g.protein_group + ascii(r.amino_acid) - 64 as letter_group
 from block_proteins as p
+inner join block_groups as g on p.protein_id = g.protein_id
 inner join residues as r on p.protein_id = r.protein_id

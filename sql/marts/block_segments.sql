@@ -5,7 +5,7 @@
 --         $first_protein INTEGER  first protein of the block
 --         $last_protein INTEGER   last protein of the block
 -- what:   The proteins of a block, cut wherever a span begins or ends, so that all residues of a segment
---         have the same labels; stretches without a label are left out.
+--         have the same labels, and after 2,047 residues; stretches without a label are left out.
 with
 edges as (
     select protein_id, start as edge, 1 as step
@@ -32,6 +32,16 @@ stretches as (
             partition by protein_id order by edge asc rows between unbounded preceding and current row
         ) as n_spans
     from cuts
+),
+
+pieces as (
+    select
+        s.protein_id,
+        s.start + 2047 * r.n::integer as start,
+        least(s.stop, s.start + 2047 * r.n::integer + 2046) as stop
+    from stretches as s
+    cross join unnest(range(0, (s.stop - s.start) // 2047 + 1)) as r (n)
+    where s.n_spans > 0
 )
 
 select
@@ -40,6 +50,5 @@ select
     s.start,
     s.stop,
     p.first_place
-from stretches as s
+from pieces as s
 inner join block_proteins as p on s.protein_id = p.protein_id
-where s.n_spans > 0

@@ -5,9 +5,16 @@
 -- what:   Residues that each feature fires on in one block, over the proteins that a source covers.
 with
 bins as (
-    select protein_group, feature, n_passed, sum(n_residues) as n_residues
+    select
+        letter_group // 32 as protein_group,
+        band_feature,
+        sum(passed_1) as passed_1,
+        sum(passed_2) as passed_2,
+        sum(passed_3) as passed_3,
+        sum(passed_4) as passed_4,
+        sum(passed_5) as passed_5
     from block_letters
-    group by protein_group, feature, n_passed
+    group by letter_group // 32, band_feature
 ),
 
 members as (
@@ -17,16 +24,33 @@ members as (
     union all
     select distinct protein_group, split, 'sequence' as source
     from block_groups
+),
+
+counts as (
+    select
+        m.source,
+        m.split,
+        b.band_feature % 16777216 as feature,
+        t.threshold,
+        case (t.rank - 1) % 5
+            when 0 then b.passed_1
+            when 1 then b.passed_2
+            when 2 then b.passed_3
+            when 3 then b.passed_4
+            else b.passed_5
+        end as n_residues
+    from bins as b
+    inner join members as m on b.protein_group = m.protein_group
+    inner join thresholds as t on b.band_feature // 16777216 = (t.rank - 1) // 5
 )
 
 select
     $sae as sae,
-    m.source,
-    m.split,
-    b.feature,
-    t.threshold,
-    sum(b.n_residues)::bigint as n_residues
-from bins as b
-inner join members as m on b.protein_group = m.protein_group
-inner join thresholds as t on b.n_passed >= t.rank
-group by m.source, m.split, b.feature, t.threshold
+    source,
+    split,
+    feature,
+    threshold,
+    sum(n_residues)::bigint as n_residues
+from counts
+where n_residues > 0
+group by source, split, feature, threshold
