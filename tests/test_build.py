@@ -110,7 +110,10 @@ def test_appended_proteins_cost_only_themselves(
     assert verify(path).is_sound
 
 
-def test_blocks_of_any_size_give_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("block_rows", [1, 10**9])
+def test_blocks_and_chunks_of_any_size_give_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_rows: int
+) -> None:
     paths = [tmp_path / "one", tmp_path / "many"]
     for path in paths:
         small.make(path, n=5)
@@ -121,7 +124,7 @@ def test_blocks_of_any_size_give_the_same_rows(tmp_path: Path, monkeypatch: pyte
             small.add_annotations(tx)
             tx.publish()
     build.build(paths[0], **SCORE)
-    monkeypatch.setattr(blocks.blocks, "__kwdefaults__", {"block_rows": 1, "chunk_rows": 1})
+    monkeypatch.setattr(blocks.blocks, "__kwdefaults__", {"block_rows": block_rows, "chunk_rows": 1})
     build.build(paths[1], **SCORE)
     assert rows_of(paths[0]) == rows_of(paths[1])
 

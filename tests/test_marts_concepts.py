@@ -124,13 +124,24 @@ def test_each_threshold_counts_its_own_residues_and_instances() -> None:
     assert counts(con, SH3) == [("valid", 0, 0.0, 3, 2), ("valid", 0, 0.5, 2, 1)]
 
 
-@pytest.mark.parametrize("n", [61, 62, 63, 130])
+@pytest.mark.parametrize("n", [11, 12, 13, 130])
 def test_any_number_of_instances_on_one_protein_is_counted(n: int) -> None:
     # n instances of one residue each; the feature fires on every second residue.
     spans = [(0, SH3, i + 1, i + 1, i) for i in range(n)]
     active = {(0, i + 1, 0): 1.0 for i in range(0, n, 2)}
     con = built([harness.protein(0, "A" * n)], spans, active, thresholds=[0.5])
     assert counts(con, SH3) == [("valid", 0, 0.5, (n + 1) // 2, (n + 1) // 2)]
+
+
+@pytest.mark.parametrize("length", [2047, 2048, 4095, 4096, 9000])
+def test_long_spans_are_counted_to_the_last_residue(length: int) -> None:
+    protein = harness.protein(0, "A" * (length + 2))
+    spans = [(0, SH3, 2, length + 1, 0), (0, SH3, 3, length, 1)]
+    active = {(0, r, f): 1.0 if f == 0 else 0.4 for r in range(1, length + 3) for f in (0, 1)}
+    con = built([protein], spans, active)
+    assert counts(con, SH3) == [
+        ("valid", 0, 0.0, length, 2), ("valid", 0, 0.5, length, 2), ("valid", 1, 0.0, length, 2),
+    ]  # fmt: skip
 
 
 def test_ten_thresholds_are_counted_each() -> None:

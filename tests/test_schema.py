@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interplm_wh import schema, sqlfile
+from interplm_wh.build import marts
 from interplm_wh.errors import ResourceError
 from interplm_wh.quote import quote_identifier, quote_literal
 
@@ -30,6 +31,15 @@ def test_every_declared_view_has_its_select_and_every_mart_its_schema() -> None:
     views = {name for name, table in schema.tables().items() if table.storage in ("view", "block", "chunk")}
     assert views <= files
     assert {name.removesuffix("_partial") for name in files} <= set(schema.tables())
+
+
+def test_what_chunks_add_to_is_never_read_before_all_chunks_are_counted() -> None:
+    files = marts.derived() | {f.name: f for mart in marts.ordered() for f in mart.files}
+    chunk = {name for name in marts.derived() if schema.table(name).storage == "chunk"}
+    added = {name for name in marts.derived() if name not in chunk and chunk & set(files[name].inputs)}
+    assert chunk and added
+    assert not [name for name, file in files.items() if chunk & set(file.inputs) and added & set(file.inputs)]
+    assert not [name for name in chunk if added & marts.below(files[name].inputs)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from interplm_wh.store import Transaction, layout
 # A chunk is normalised in memory, which bounds it. What is counted of it is far smaller, so that many
 # chunks are added up together. A block has fewer than 2^26 rows, on which concept_bands relies.
 CHUNK_ROWS = 12_000_000
-BLOCK_ROWS = 60_000_000
+BLOCK_ROWS = 100_000_000
 
 _PARTS = """
 select

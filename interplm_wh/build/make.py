@@ -17,6 +17,9 @@ from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.sqlfile import SqlFile
 from interplm_wh.store import Transaction
 
+# Tables that have a row for nearly every key (a letter and a feature). Others are slower in an array.
+_DENSE = frozenset({"block_letters"})
+
 
 def parameters(con: duckdb.DuckDBPyConnection, sae: str) -> dict[str, Any]:
     """Return the values that the SQL files of the marts may ask for."""
@@ -98,10 +101,9 @@ def _temporary(tx: Transaction, phases: marts.Phases) -> Iterator[None]:
 def _create(tx: Transaction, files: Sequence[SqlFile], bound: Mapping[str, Any]) -> None:
     """Make temporary tables that several marts read."""
     for file in files:
-        tx.con.execute(
-            f"create or replace temp table {quote_identifier(file.name)} as {_typed(file)}",
-            file.bind(bound),
-        )
+        name = quote_identifier(file.name)
+        with _counting_in_array(tx, file):
+            tx.con.execute(f"create or replace temp table {name} as {_typed(file)}", file.bind(bound))
 
 
 def _add_chunk(
@@ -113,7 +115,21 @@ def _add_chunk(
             _create(tx, [file], bound)
         else:
             name = quote_identifier(file.name)
-            tx.con.execute(f"insert into temp.{name} {_typed(file)}", file.bind(bound))
+            with _counting_in_array(tx, file):
+                tx.con.execute(f"insert into temp.{name} {_typed(file)}", file.bind(bound))
+
+
+@contextmanager
+def _counting_in_array(tx: Transaction, file: SqlFile) -> Iterator[None]:
+    """Let DuckDB group by a large array over the keys instead of a hash table, where that is faster."""
+    if file.name not in _DENSE:
+        yield
+        return
+    tx.con.execute("set perfect_ht_threshold = 22")
+    try:
+        yield
+    finally:
+        tx.con.execute("reset perfect_ht_threshold")
 
 
 def _typed(file: SqlFile) -> str:

@@ -72,8 +72,6 @@ class Transaction:
     def _load(self) -> None:
         self._con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
         self._con.execute("set preserve_insertion_order = false")
-        # Counts by (letter, feature) are taken in arrays instead of hash tables up to this many bits of key.
-        self._con.execute("set perfect_ht_threshold = 22")
         self._con.execute("set memory_limit = ?", [MEMORY_LIMIT])
         self._con.execute("set temp_directory = ?", [str(self.staging.scratch / "spill")])
         self._con.execute("set file_search_path = ?", [str(self.root)])

@@ -3,7 +3,7 @@
 -- inputs: encodings, example_draws, features, protein_features
 -- params: $sae VARCHAR  SAE
 -- what:   Ten proteins drawn among those without a feature. Draws are spread evenly, so that those up to
---         a reach where a hundred are expected are looked at first, and all only where ten were not found.
+--         a reach where forty are expected are looked at first, and all only where ten were not found.
 with
 present as (
     select feature, protein_id
@@ -32,7 +32,7 @@ near as (
     inner join counts as c on d.feature = c.feature
     where
         d.sae = $sae
-        and d.draw // 2147483648 <= 214748364700 // greatest(c.n_without, 1)
+        and d.draw // 2147483648 <= 85899345880 // greatest(c.n_without, 1)
         and not exists (
             select 1 from present as x where x.feature = d.feature and x.protein_id = d.protein_id
         )

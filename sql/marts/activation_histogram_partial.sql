@@ -1,12 +1,12 @@
 -- output: activation_histogram_partial
 -- grain:  sae, feature, bin_low
--- inputs: block_activations
+-- inputs: chunk_activations
 -- params: $sae VARCHAR  SAE
 -- what:   Residues per bin of 0.05 of normalised activation in one block; the last bin is open.
 with
 guesses as (
     select feature, activation, least(ceil(activation::double * 20), 20)::integer - 1 as guess
-    from block_activations
+    from chunk_activations
     where activation > 0
 ),
 

@@ -1,6 +1,6 @@
 -- output: block_letters
 -- grain:  letter_group, band_feature
--- inputs: block_bins, block_residues
+-- inputs: chunk_bins, chunk_residues
 -- params: none
 -- what:   Residues of each letter of a chunk of a block on which a feature passes each threshold.
 select
@@ -11,6 +11,6 @@ select
     count(*) filter (where b.passed >= 16777216)::integer as passed_3,
     count(*) filter (where b.passed >= 68719476736)::integer as passed_4,
     count(*) filter (where b.passed >= 281474976710656)::integer as passed_5
-from block_bins as b
-inner join block_residues as r on b.place = r.place
+from chunk_bins as b
+inner join chunk_residues as r on b.place = r.place
 group by r.letter_group, b.band_feature

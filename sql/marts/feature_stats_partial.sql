@@ -1,6 +1,6 @@
 -- output: feature_stats_partial
 -- grain:  sae, feature
--- inputs: block_activations
+-- inputs: chunk_activations
 -- params: $sae VARCHAR     SAE
 --         $presence FLOAT  strict lower bound on normalised activation that counts as present
 -- what:   The sums over the residues of one block. Each activation is rounded to 2^-26, so that a
@@ -19,5 +19,5 @@ select
         / 67108864, 0::double
     ) as sum_activation,
     count(*) filter (where activation is null) as n_unscaled
-from block_activations
+from chunk_activations
 group by feature

@@ -1,9 +1,9 @@
 -- output: protein_features
 -- grain:  sae, feature, protein_id
--- inputs: block_activations, block_residues
+-- inputs: chunk_activations, chunk_residues
 -- params: $sae VARCHAR            SAE
---         $first_protein INTEGER  first protein of the block
---         $last_protein INTEGER   last protein of the block
+--         $first_protein INTEGER  first protein of the chunk
+--         $last_protein INTEGER   last protein of the chunk
 --         $presence FLOAT         strict lower bound on normalised activation that counts as present
 -- what:   The strongest residue of each feature on each protein, and how many residues have it.
 
@@ -17,8 +17,8 @@ peaks as (
         r.protein_id,
         max(b.activation::double * (1 + (1048576 - r.position) / 70368744177664.0::double)) as peak,
         count(*) filter (where b.activation > $presence::float) as n_residues
-    from block_activations as b
-    inner join block_residues as r on b.place = r.place
+    from chunk_activations as b
+    inner join chunk_residues as r on b.place = r.place
     where b.activation > 0 and r.protein_id between $first_protein and $last_protein
     group by b.feature, r.protein_id
 )

@@ -1,6 +1,6 @@
--- output: block_bins
+-- output: chunk_bins
 -- grain:  place, band_feature
--- inputs: block_activations, threshold_bands
+-- inputs: chunk_activations, threshold_bands
 -- params: none
 -- what:   Which thresholds each activation of a chunk passes, all five of a band in one number: each has 12
 --         bits, 1 where it is passed, so that one sum over up to 2,047 residues counts for all five.
@@ -14,6 +14,6 @@ select
         when a.activation <= b.t5 then 68736258049
         else 281543712968705
     end::bigint as passed
-from block_activations as a
+from chunk_activations as a
 cross join threshold_bands as b
 where a.activation > b.t1

@@ -1,8 +1,9 @@
--- output: block_residues
+-- output: chunk_residues
 -- grain:  place
 -- inputs: block_groups, block_proteins, residues
--- params: none
--- what:   Each residue of a block: its place, where that is, its letter, and what its letter counts for.
+-- params: $first_protein INTEGER  first protein of the chunk
+--         $last_protein INTEGER   last protein of the chunk
+-- what:   Each residue of a chunk: its place, where that is, its letter, and what its letter counts for.
 select
     p.first_place + r.position as place,
     r.protein_id,
@@ -12,3 +13,4 @@ select
 from block_proteins as p
 inner join block_groups as g on p.protein_id = g.protein_id
 inner join residues as r on p.protein_id = r.protein_id
+where r.protein_id between $first_protein and $last_protein

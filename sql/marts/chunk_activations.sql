@@ -1,9 +1,9 @@
--- output: block_activations
+-- output: chunk_activations
 -- grain:  place, feature
 -- inputs: activations, block_proteins, features
 -- params: $sae VARCHAR            SAE
---         $first_protein INTEGER  first protein of the block
---         $last_protein INTEGER   last protein of the block
+--         $first_protein INTEGER  first protein of the chunk
+--         $last_protein INTEGER   last protein of the chunk
 -- what:   The activations of a chunk of a block, normalised; NULL where the scale of the feature is 0.
 select
     p.first_place + a.position as place,
