@@ -28,10 +28,17 @@ def show(report: _Report) -> None:
         click.echo(line)
 
 
+def _folder(_ctx: click.Context, _param: click.Parameter, text: str) -> Path:
+    """Refuse an empty name, which would be the working directory: a variable of the shell was not set."""
+    if not text:
+        raise click.BadParameter("the name of the warehouse is empty")
+    return Path(text)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "-w", "--warehouse", envvar="INTERPLM_WH", default="warehouse", show_default=True,
-    type=click.Path(path_type=Path), help="Folder of the warehouse; also $INTERPLM_WH.",
+    callback=_folder, type=click.Path(), help="Folder of the warehouse; also $INTERPLM_WH.",
 )  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, prog_name="interplm-wh")

@@ -144,6 +144,14 @@ def test_a_table_covers_all_proteins_and_says_so(three: Path, tmp_path: Path) ->
     assert covered(three) == ["P1", "P2", "P3"]  # present when it was loaded
 
 
+def test_rows_that_are_there_twice_are_said_aloud(three: Path, tmp_path: Path) -> None:
+    once, twice = row("P1", 3, 9), row("P2", 3, 9)
+    report = add(three, tmp_path, once, twice, twice, twice, row("P1", 3, 8))
+    assert report.n_repeated == 2
+    assert any(line.startswith("2 annotations repeat") for line in report.lines())
+    assert not any("repeat" in line for line in add(three, tmp_path, once, twice).lines())
+
+
 def test_listed_covers_the_proteins_of_the_file(three: Path, tmp_path: Path) -> None:
     report = add(three, tmp_path, row("P1", 3, 9), row("P1", 4, 9), covers="listed")
     assert (covered(three), report.n_covered) == (["P1"], 1)

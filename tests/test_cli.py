@@ -74,6 +74,7 @@ def test_help_loads_neither_torch_nor_duckdb() -> None:
     (["build", "--presence", "much"], 2),
     (["build", "--thresholds", "low"], 2),
     (["add", "proteins"], 2),
+    (["-w", "", "info"], 2),
     (["--version"], 0),
 ])  # fmt: skip
 def test_exit_codes(tmp_path: Path, arguments: list[str], code: int) -> None:

@@ -103,7 +103,7 @@ def test_what_is_not_given_is_left_to_the_commands(folder: Path) -> None:
         (),
         (),
     )
-    assert found.encoding == spec.Encoding("float32", None, 0.0, None)
+    assert found.encoding == spec.Encoding("float32", None, None, None)
     assert (found.min_residues, found.min_domains, found.presence) == (None, None, None)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align columns: the first to the left, numbers and the rest to the right.
+    """Align columns: numbers to the right, text and the first column to the left.
 
     Parameters
     ----------
@@ -16,11 +16,22 @@ def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[st
     """
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
 
+    is_left = [i == 0 or not all(_is_number(row[i]) for row in rows) for i in range(len(header))]
+
     def line(row: Sequence[str]) -> str:
         cells = [
-            row[0].ljust(widths[0]),
-            *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)),
+            cell.ljust(w) if left else cell.rjust(w)
+            for cell, w, left in zip(row, widths, is_left, strict=True)
         ]
         return "  ".join(cells).rstrip()
 
     return [line(header), line(["-" * w for w in widths]), *(line(row) for row in rows)]
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell is a number, or stands for one that is not there."""
+    try:
+        float(cell.replace(",", "").removesuffix("%"))
+    except ValueError:
+        return cell in ("", "-", "NULL")
+    return True

@@ -169,6 +169,16 @@ class SourceWriter:
             )
         )
 
-    def _written(self, table: str) -> str:
+    def n_repeated(self) -> int:
+        """Return the annotations with the protein, concept and span of another, in another instance."""
+        relation = self._written("annotations")
+        return int(
+            scalar(
+                self.con,
+                "select coalesce(sum(n - 1), 0) from (select count(distinct instance_id) as n "  # noqa: S608
+                f"from {relation} group by protein_id, concept_id, start, stop)",
+            )
+        )
 
+    def _written(self, table: str) -> str:
         return f"read_parquet({quote_literal(str(self._folders[table] / '*.parquet'))})"

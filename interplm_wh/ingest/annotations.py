@@ -37,6 +37,8 @@ class AddAnnotationsReport:
         Proteins in which the source looked.
     n_outside : int
         Annotations on proteins that are not covered; no statistic counts them.
+    n_repeated : int
+        Annotations with the protein, concept and span of another one, in another instance.
     n_rejects, n_clipped : int
         Entries, features or rows not taken; features that were cut at the end of the sequence.
     reasons : tuple of (str, int)
@@ -56,6 +58,7 @@ class AddAnnotationsReport:
     covers: str
     n_covered: int
     n_outside: int
+    n_repeated: int
     n_rejects: int
     n_clipped: int
     reasons: tuple[tuple[str, int], ...]
@@ -73,6 +76,11 @@ class AddAnnotationsReport:
         if self.n_outside:
             said.append(
                 f"{self.n_outside:,} annotations are on proteins that it does not cover: never counted"
+            )
+        if self.n_repeated:
+            said.append(
+                f"{self.n_repeated:,} annotations repeat the protein, concept and span of another: each "
+                "counts as an instance of its own"
             )
         if self.n_rejects or self.n_clipped:
             reasons = ", ".join(f"{reason} ({n:,})" for reason, n in self.reasons)
@@ -190,6 +198,7 @@ def _report(
         covers=covers,
         n_covered=writer.count("coverage"),
         n_outside=writer.n_outside(),
+        n_repeated=writer.n_repeated(),
         n_rejects=sum(n for _, n in reasons) - n_clipped,
         n_clipped=n_clipped,
         reasons=reasons,

@@ -69,7 +69,7 @@ class Encoding:
 
     dtype: Dtype
     device: str | None
-    min_value: float
+    min_value: float | None
     token_budget: int | None
 
 
@@ -272,7 +272,7 @@ def _encoding(section: Section) -> Encoding:
     found = Encoding(
         dtype=section.choice("dtype", DTYPES) or "float32",
         device=section.text("device"),
-        min_value=section.number("min_value", low=0) or 0.0,
+        min_value=section.number("min_value", low=0),
         token_budget=section.integer("token_budget", low=1),
     )
     section.finish()
