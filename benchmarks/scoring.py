@@ -93,12 +93,13 @@ def make_marts(path: Path, names: Sequence[str]) -> None:
         blocks.focus(tx, SAE)
         values = parameters(tx.con, SAE)
         chosen = [mart for mart in marts.ordered() if mart.name in names]
-        steps = [plan.step(tx.con, mart, SAE, values, tx.locate) for mart in chosen if mart.is_per_block]
+        planner = plan.Planner(tx.con, tx.locate)
+        steps = [planner.step(mart, SAE, values) for mart in chosen if mart.is_per_block]
         if any(step.action != "rebuild" for step in steps):
             raise SystemExit(f"{path} has tables already, so that there is nothing to measure; remove it")
         written = count_blocks(tx, steps, values, bar)
         for mart in chosen:
-            finish(tx, plan.step(tx.con, mart, SAE, values, tx.locate), values, written.get(mart.name, ()))
+            finish(tx, planner, planner.step(mart, SAE, values), values, written.get(mart.name, ()))
             blocks.focus(tx, SAE, only=[mart.name])
 
 

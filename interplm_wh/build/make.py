@@ -155,7 +155,13 @@ def _write_block(tx: Transaction, mart: marts.Mart, bound: Mapping[str, Any], pa
     return path
 
 
-def finish(tx: Transaction, step: plan.Step, values: Mapping[str, Any], written: Sequence[Path]) -> None:
+def finish(
+    tx: Transaction,
+    planner: plan.Planner,
+    step: plan.Step,
+    values: Mapping[str, Any],
+    written: Sequence[Path],
+) -> None:
     """Put a mart in its place: made at once, or from the blocks that `count_blocks` has written."""
     mart, sae = step.mart, step.sae
     seen = (*step.seen, *step.fresh)
@@ -163,7 +169,7 @@ def finish(tx: Transaction, step: plan.Step, values: Mapping[str, Any], written:
         if step.action == "rebuild":
             tx.drop(mart.name, sae=sae)
         for folder in dict.fromkeys(path.parent for path in written):
-            made = plan.Made(step.recipe, step.merge, step.fresh, plan.content(tx.con, mart, sae, step.fresh))
+            made = plan.Made(step.recipe, step.merge, step.fresh, planner.content(mart, sae, step.fresh))
             tx.append(folder, fingerprint=made.dump())
         return
     folder = tx.new_folder(mart.name, sae=sae)
@@ -171,7 +177,7 @@ def finish(tx: Transaction, step: plan.Step, values: Mapping[str, Any], written:
         old = tx.folder_paths(mart.name, sae=sae) if step.action == "append" else []
         _lay_partial(tx, mart, sae, [*(f"{f}/*.parquet" for f in old), *map(str, written)])
     tx.write_query(folder, mart.final.sql, mart.final.bind(values))
-    content = plan.content(tx.con, mart, sae, seen) if mart.is_per_block else plan.digest([])
+    content = planner.content(mart, sae, seen) if mart.is_per_block else plan.digest([])
     tx.replace(
         mart.name, [folder], sae=sae, fingerprint=plan.Made(step.recipe, step.merge, seen, content).dump()
     )

@@ -148,31 +148,11 @@ def _states(con: duckdb.DuckDBPyConnection, inputs: Sequence[str], sae: str, mar
     return texts, {name: _input_state(con, name, sae) for name in names}
 
 
-def content(con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, seen: Sequence[str]) -> str:
-    """Return the checksum of what the inputs say about the proteins in folders of `activations`."""
-    con.execute(_PARTS_SEEN, {"sae": sae, "folders": list(seen)})
-    inputs = resolve(mart.inputs)
-    parts = []
-    for name in _PER_PROTEIN:
-        if name in inputs:
-            parts.append([name, value(con, sqlfile.load("build", f"content_{name}").sql)])
-    con.execute("drop table built_proteins")
-    return digest(parts)
+class Planner:
+    """Compares what marts were made from with what is there now.
 
-
-def is_whole(con: duckdb.DuckDBPyConnection, folder: str, locate: Locate) -> bool:
-    """Whether every file of a folder is there with the size that it had."""
-    parts = con.execute(
-        "select path, n_bytes from parts where starts_with(path, ? || '/')", [folder]
-    ).fetchall()
-    paths = [(locate(folder) / path.rpartition("/")[2], n_bytes) for path, n_bytes in parts]
-    return all(path.is_file() and path.stat().st_size == n_bytes for path, n_bytes in paths)
-
-
-def step(
-    con: duckdb.DuckDBPyConnection, mart: Mart, sae: str, values: Mapping[str, Any], locate: Locate
-) -> Step:
-    """Compare what a mart was made from with what is there now.
+    What annotations, coverage and proteins say is summed up once: a planner holds as long as they do
+    not change.
 
     Parameters
     ----------
@@ -180,25 +160,54 @@ def step(
         With the tables of a warehouse.
     locate : callable
         Returns where a folder is.
-    values : mapping
-        Values of the parameters of the SQL files.
     """
-    now, merge = recipe(con, mart, sae, values), merge_recipe(con, mart, sae)
-    folders = folders_of(con, mart.name, sae)
-    made = [Made.load(text) for _, text in folders]
-    everything = (
-        tuple(folder for folder, _ in folders_of(con, "activations", sae)) if mart.is_per_block else ()
-    )
-    seen = tuple(folder for one in made for folder in one.seen)
-    usable = (
-        bool(made)
-        and all(is_whole(con, folder, locate) for folder, _ in folders)
-        and all(one.recipe == now for one in made)
-        and set(seen) <= set(everything)
-        and all(one.content == content(con, mart, sae, one.seen) for one in made if mart.is_per_block)
-    )
-    if not usable:
-        return Step(mart, sae, "rebuild", now, merge, everything, ())
-    fresh = tuple(folder for folder in everything if folder not in set(seen))
-    is_current = not fresh and all(one.merge == merge for one in made)
-    return Step(mart, sae, "current" if is_current else "append", now, merge, fresh, seen)
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, locate: Locate) -> None:
+        self.con = con
+        self.locate = locate
+        self._checksums: dict[tuple[str, str, tuple[str, ...]], str] = {}
+
+    def content(self, mart: Mart, sae: str, seen: Sequence[str]) -> str:
+        """Return the checksum of what the inputs say about the proteins in folders of `activations`."""
+        inputs = resolve(mart.inputs)
+        return digest([[n, self._checksum(n, sae, tuple(seen))] for n in _PER_PROTEIN if n in inputs])
+
+    def _checksum(self, name: str, sae: str, seen: tuple[str, ...]) -> str:
+        key = name, sae, seen
+        if key not in self._checksums:
+            self.con.execute(_PARTS_SEEN, {"sae": sae, "folders": list(seen)})
+            self._checksums[key] = value(self.con, sqlfile.load("build", f"content_{name}").sql)
+            self.con.execute("drop table built_proteins")
+        return self._checksums[key]
+
+    def _is_whole(self, folder: str) -> bool:
+        """Whether every file of a folder is there with the size that it had."""
+        parts = self.con.execute(
+            "select path, n_bytes from parts where starts_with(path, ? || '/')", [folder]
+        ).fetchall()
+        paths = [(self.locate(folder) / path.rpartition("/")[2], n_bytes) for path, n_bytes in parts]
+        return all(path.is_file() and path.stat().st_size == n_bytes for path, n_bytes in paths)
+
+    def step(self, mart: Mart, sae: str, values: Mapping[str, Any]) -> Step:
+        """Say what is to be done for a mart; `values` are those of the parameters of the SQL files."""
+        now, merge = recipe(self.con, mart, sae, values), merge_recipe(self.con, mart, sae)
+        folders = folders_of(self.con, mart.name, sae)
+        made = [Made.load(text) for _, text in folders]
+        everything = (
+            tuple(folder for folder, _ in folders_of(self.con, "activations", sae))
+            if mart.is_per_block
+            else ()
+        )
+        seen = tuple(folder for one in made for folder in one.seen)
+        usable = (
+            bool(made)
+            and all(self._is_whole(folder) for folder, _ in folders)
+            and all(one.recipe == now for one in made)
+            and set(seen) <= set(everything)
+            and all(one.content == self.content(mart, sae, one.seen) for one in made if mart.is_per_block)
+        )
+        if not usable:
+            return Step(mart, sae, "rebuild", now, merge, everything, ())
+        fresh = tuple(folder for folder in everything if folder not in set(seen))
+        is_current = not fresh and all(one.merge == merge for one in made)
+        return Step(mart, sae, "current" if is_current else "append", now, merge, fresh, seen)

@@ -162,14 +162,15 @@ def _bring_up_to_date(
             yield scale.fix(tx, mart, sae, bar=bar)
             bar.advance(1)
     rest = [mart for mart in todo if mart.name != scale.TABLE]
-    per_block = {m.name: plan.step(tx.con, m, sae, values, tx.locate) for m in rest if m.is_per_block}
+    planner = plan.Planner(tx.con, tx.locate)
+    per_block = {m.name: planner.step(m, sae, values) for m in rest if m.is_per_block}
     written = count_blocks(tx, list(per_block.values()), values, bar)
     for mart in rest:
         bar.describe(f"{sae}: {mart.name}")
         # What the merge reads may have changed since the blocks were counted; the blocks have not.
-        step = plan.step(tx.con, mart, sae, values, tx.locate)
+        step = planner.step(mart, sae, values)
         if step.action != "current":
-            finish(tx, step, values, written.get(mart.name, ()))
+            finish(tx, planner, step, values, written.get(mart.name, ()))
             blocks.focus(tx, sae, only=[mart.name])
         bar.advance(1)
         yield step
@@ -188,6 +189,7 @@ def _report(tx: Transaction, steps: Sequence[plan.Step]) -> BuildReport:
 def stale(wh: Warehouse, saes: Sequence[str]) -> dict[str, list[str]]:
     """Return, for each SAE, the marts that are missing or out of date, in the order of building."""
     found: dict[str, list[str]] = {}
+    planner = plan.Planner(wh.con, wh.path.joinpath)
     for sae in saes:
         values = parameters(wh.con, sae)
         behind: set[str] = set()
@@ -196,7 +198,7 @@ def stale(wh: Warehouse, saes: Sequence[str]) -> dict[str, list[str]]:
                 is_behind = not plan.folders_of(wh.con, mart.name, sae)
             else:
                 is_behind = bool(behind & set(marts.resolve(mart.inputs))) or (
-                    plan.step(wh.con, mart, sae, values, wh.path.joinpath).action != "current"
+                    planner.step(mart, sae, values).action != "current"
                 )
             if is_behind:
                 behind.add(mart.name)

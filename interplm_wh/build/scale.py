@@ -98,7 +98,7 @@ def fix(
     seen = () if in_sql == "checkpoint" else everything
     step = plan.Step(mart, sae, "rebuild", plan.digest(source), "", seen, ())
     written = count_blocks(tx, [step], values, bar)
-    finish(tx, step, values, written[mart.name])
+    finish(tx, plan.Planner(tx.con, tx.locate), step, values, written[mart.name])
     blocks.focus(tx, sae, only=[mart.name])
     n_proteins = n_given if in_sql == "checkpoint" else _n_proteins(tx, sae, in_sql)
     tx.con.execute(
