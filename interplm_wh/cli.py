@@ -384,6 +384,11 @@ def _unexpected(error: Exception) -> str:
     text = str(error) or type(error).__name__
     if "No space left" in text:
         return f"the disk is full ({text}); free some space and run the same command again"
+    if type(error).__name__ == "OutOfMemoryException":
+        return (
+            "DuckDB needs more memory than it may take, 2GB unless $INTERPLM_WH_MEMORY says otherwise; "
+            "nothing was published; set it to more, for instance 8GB, and run the same command again"
+        )
     return f"{type(error).__name__}: {text}; run it again with --debug to see where"
 
 

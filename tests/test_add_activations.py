@@ -180,9 +180,10 @@ def test_rows_in_any_order_become_whole_proteins_in_ordered_parts_of_bounded_siz
         ("P2,1,0,inf", "the value is NaN, infinite or negative"),
         ("P2,1,0,1e39", "the value is NaN, infinite or negative"),
         ("P2,1,0,-0.5", "the value is NaN, infinite or negative"),
-        ("P2,1.5,0,1", "a value is missing or is no number"),
-        ("P2,one,0,1", "a value is missing or is no number"),
-        ("P2,1,0,", "a value is missing or is no number"),
+        ("P2,1.5,0,1", "a value is missing or is no number (row 3: P2, position 1.5 of 2, feature 0 of 8"),
+        ("P2,one,0,1", "a value is missing or is no number (row 3: P2, position one of 2"),
+        ("P2,1,0,abc", "1 fault"),
+        ("P2,1,0,", "1 fault"),
         (",1,0,1", "a value is missing or is no number"),
         ("P1,1,0,3", "P1, position 1, feature 0 stands 2 times"),
         ("P1,1,0,0", "P1, position 1, feature 0 stands 2 times"),
@@ -194,6 +195,18 @@ def test_a_bad_row_refuses_the_file(filled: Path, tmp_path: Path, row: str, word
         add_activations(filled, path, sae="x", n_features=8)
     assert words in str(caught.value)
     assert query(filled, "select * from saes") == [] and stored(filled) == []
+
+
+def test_whole_numbers_may_be_written_with_a_point(filled: Path, tmp_path: Path) -> None:
+    add_activations(filled, table(tmp_path / "a.csv", "P1,1.0,3.,0.5", "P1,3,7.00,0.5"), sae="x")
+    assert [row[1:3] for row in stored(filled)] == [(1, 3), (3, 7)]
+
+
+def test_more_features_than_any_sae_has_are_refused(filled: Path, tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "P1,1,1048576,0.5")
+    for given in (None, 2**20 + 1):
+        with pytest.raises(InputError, match="at most 1,048,576 features"):
+            add_activations(filled, path, sae="x", n_features=given)
 
 
 def test_all_faults_are_in_one_error(filled: Path, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ _TYPES = {
 }
 
 # Far above any SAE; below it, a slip in one row cannot make every table as long as a list of numbers.
-MAX_FEATURES = 2**24
+MAX_FEATURES = 2**20
 
 
 def _n_features(tx: Transaction, sae: str, given: int | None) -> int:

@@ -137,8 +137,10 @@ def _sae_line(spec: Pipeline, sae: Sae, warehouse: str | Path, state: _State) ->
 def _encode_line(sae: Sae, state: _State, coming: Mapping[str, int] | None) -> str:
     behind = state.encoded.get(sae.name, set())
     left = {name: n for name, n in {**state.lengths, **(coming or {})}.items() if name not in behind}
-    more = ", and what is downloaded" if coming is None else ""
-    return f"{sae.name}: {_amount(left)} would be encoded{more}"
+    if coming is None:
+        said = f"{_amount(left)}, and what is downloaded," if left else "what is downloaded"
+        return f"{sae.name}: {said} would be encoded"
+    return f"{sae.name}: {_amount(left)} would be encoded"
 
 
 def _build_line(spec: Pipeline) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +16,14 @@ from typing import Any
 import duckdb
 
 from interplm_wh import __version__, schema
-from interplm_wh.errors import CheckError, NotThereError, faults_message
+from interplm_wh.errors import CheckError, InputError, NotThereError, faults_message
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.store import catalogue, checks, files, layout, lock, ordered
 from interplm_wh.store.staging import Staging, remove_leftovers, stage
 
+# A laptop's share; what does not fit is written to disk where DuckDB can do that.
 MEMORY_LIMIT = "2GB"
+MEMORY_VARIABLE = "INTERPLM_WH_MEMORY"
 # Long enough for a writer that only registers what it has finished.
 SHORT_WAIT = 3.0
 
@@ -72,7 +75,7 @@ class Transaction:
     def _load(self) -> None:
         self._con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
         self._con.execute("set preserve_insertion_order = false")
-        self._con.execute("set memory_limit = ?", [MEMORY_LIMIT])
+        self._limit_memory()
         self._con.execute("set temp_directory = ?", [str(self.staging.scratch / "spill")])
         self._con.execute("set file_search_path = ?", [str(self.root)])
         published = self.root / layout.CATALOGUE
@@ -88,6 +91,15 @@ class Transaction:
         self._forget_undeclared()
         self.previous = self._forget_previous()
         self.refresh_views()
+
+    def _limit_memory(self) -> None:
+        limit = os.environ.get(MEMORY_VARIABLE, MEMORY_LIMIT)
+        try:
+            self._con.execute("set memory_limit = ?", [limit])
+        except duckdb.Error as error:
+            raise InputError(
+                f"${MEMORY_VARIABLE} is {limit!r}, which is no amount of memory; give one such as 8GB"
+            ) from error
 
     def _forget_undeclared(self) -> None:
         """Take tables out that another version of the package made and this one has no name for."""

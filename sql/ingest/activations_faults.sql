@@ -8,9 +8,9 @@ reasons as (
     select
         row,
         accession,
-        position,
-        feature,
-        value,
+        position_text,
+        feature_text,
+        value_text,
         length,
         unnest([
             if(is_incomplete, 'a value is missing or is no number', null),
@@ -28,9 +28,9 @@ select
     count(*) as n_rows,
     min(row) as first_row,
     arg_min(coalesce(accession, '?'), row) as accession,
-    arg_min(coalesce(position::varchar, '?'), row) as position,
-    arg_min(coalesce(feature::varchar, '?'), row) as feature,
-    arg_min(coalesce(value::varchar, '?'), row) as value,
+    arg_min(coalesce(position_text, '?'), row) as position,
+    arg_min(coalesce(feature_text, '?'), row) as feature,
+    arg_min(coalesce(value_text, '?'), row) as value,
     arg_min(length, row) as length
 from reasons
 where reason is not null

@@ -10,6 +10,9 @@ select
     r.position,
     r.feature,
     r.value,
+    r.position_text,
+    r.feature_text,
+    r.value_text,
     p.protein_id,
     p.length,
     try_cast(r.value as float) as stored,
@@ -17,6 +20,7 @@ select
     p.protein_id is null as is_unknown,
     r.position < 1 or r.position > p.length as is_outside,
     r.feature < 0 or r.feature > 2147483646 as is_no_feature,
-    r.value < 0 or not isfinite(r.value) or try_cast(r.value as float) is null as is_no_value
+    r.value is not null
+    and (r.value < 0 or not isfinite(r.value) or try_cast(r.value as float) is null) as is_no_value
 from activation_rows as r
 left join proteins as p on r.accession = p.accession

@@ -8,5 +8,8 @@ select
     accession::varchar as accession,
     try_cast(position as bigint) as position,
     try_cast(feature as bigint) as feature,
-    value::double as value
+    value::double as value,
+    position::varchar as position_text,
+    feature::varchar as feature_text,
+    value::varchar as value_text
 from activation_source
