@@ -386,8 +386,8 @@ def _unexpected(error: Exception) -> str:
         return f"the disk is full ({text}); free some space and run the same command again"
     if type(error).__name__ == "OutOfMemoryException":
         return (
-            "DuckDB needs more memory than it may take, 2GB unless $INTERPLM_WH_MEMORY says otherwise; "
-            "nothing was published; set it to more, for instance 8GB, and run the same command again"
+            "DuckDB needs more memory than it may take; nothing was published; let it take more with "
+            "INTERPLM_WH_MEMORY=8GB in front, and run the same command again"
         )
     return f"{type(error).__name__}: {text}; run it again with --debug to see where"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,16 @@ def test_an_error_is_one_message_unless_debug(tmp_path: Path) -> None:
     assert b"init" in plain.stderr
     debug = run("--debug", "-w", tmp_path / "nowhere", "info")
     assert b"Traceback" in debug.stderr
+
+
+def test_memory_that_does_not_suffice_says_how_to_give_more(built: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(built, copy)
+    command = ("-w", copy, "build", "--thresholds", "0.3")
+    for limit, words in (("much", b"'much', which is no amount"), ("1MB", b"INTERPLM_WH_MEMORY=8GB")):
+        done = run(*command, env={"INTERPLM_WH_MEMORY": limit})
+        assert done.returncode == 1 and words in done.stderr and b"Traceback" not in done.stderr
+    assert run(*command, env={"INTERPLM_WH_MEMORY": "1GB"}).returncode == 0
 
 
 def test_the_warehouse_is_taken_from_the_environment(built: Path, tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.store import catalogue, checks, files, layout, lock, ordered
 from interplm_wh.store.staging import Staging, remove_leftovers, stage
 
-# A laptop's share; what does not fit is written to disk where DuckDB can do that.
-MEMORY_LIMIT = "2GB"
+# DuckDB's part of a laptop: the whole process takes half a gigabyte more. What does not fit is written to
+# disk where DuckDB can do that.
+MEMORY_LIMIT = "1800MB"
 MEMORY_VARIABLE = "INTERPLM_WH_MEMORY"
 # Long enough for a writer that only registers what it has finished.
 SHORT_WAIT = 3.0
