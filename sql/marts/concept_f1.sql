@@ -1,6 +1,6 @@
 -- output: concept_f1
 -- grain:  sae, split, concept, feature, threshold
--- inputs: concept_bands, concept_support, features, saes, scored_concepts, source_firing, thresholds
+-- inputs: concept_support, features, label_counts, saes, scored_concepts, source_firing
 -- params: none
 -- what:   Precision, recall and F1 of every pair of a scored concept and a feature, on valid and test.
 with
@@ -15,27 +15,13 @@ labels as (
 
 counts as (
     select
-        l.sae, l.split, l.concept, l.level, l.source, l.n_residues, l.n_domains, n.feature, t.threshold,
-        case (t.rank - 1) % 5
-            when 0 then n.residues_1
-            when 1 then n.residues_2
-            when 2 then n.residues_3
-            when 3 then n.residues_4
-            else n.residues_5
-        end as tp,
-        case (t.rank - 1) % 5
-            when 0 then n.domains_1
-            when 1 then n.domains_2
-            when 2 then n.domains_3
-            when 3 then n.domains_4
-            else n.domains_5
-        end as n_hit
-    from concept_bands as n
+        l.sae, l.split, l.concept, l.level, l.source, l.n_residues, l.n_domains, n.feature, n.threshold,
+        n.tp, n.tp_per_domain as n_hit
+    from label_counts as n
     inner join labels as l on n.sae = l.sae and n.label = l.label
-    inner join thresholds as t on n.band = (t.rank - 1) // 5
     inner join features as x on n.sae = x.sae and n.feature = x.feature
     inner join saes as m on n.sae = m.sae
-    where t.threshold * x.max_activation::double >= m.min_value
+    where n.threshold * x.max_activation::double >= m.min_value
 ),
 
 measures as (
