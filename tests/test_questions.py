@@ -16,8 +16,18 @@ PAGE = Path(__file__).parents[1] / "docs" / "questions.md"
 QUESTIONS = re.findall(r"## (.*?)\n\n```sql\n(.*?)\n```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 # The demo's export is sound: no row of it is rejected.
 EMPTY = {"Which rows of the input could not be taken, and why?"}
+README = (PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
+README_QUERIES = re.findall(r'(?:query |polars\()"(.*?)"', README)
 
 pytestmark = pytest.mark.slow
+
+
+def test_the_queries_of_the_readme_run(demo_warehouse: Path) -> None:
+    assert len(README_QUERIES) >= 3
+    with interplm_wh.open(demo_warehouse) as wh:
+        for sql in README_QUERIES:
+            asked = sql.replace("'l4', 1503", "'demo-sae', 931").replace("'l4'", "'demo-sae'")
+            assert wh.sql(asked).num_rows > 0, sql
 
 
 def test_every_question_is_on_the_page() -> None:
