@@ -110,9 +110,22 @@ def test_appended_proteins_cost_only_themselves(
     assert verify(path).is_sound
 
 
-@pytest.mark.parametrize("block_rows", [1, 10**9])
+def test_a_block_has_no_more_residues_than_its_sums_can_count(tmp_path: Path) -> None:
+    assert blocks.BLOCK_RESIDUES < 2**26  # two counts of 26 bits stand in one number
+    path = small.make(tmp_path / "w", n=5)
+    with store.write(path, command="test") as tx:
+        small.add_proteins(tx, 5)
+        small.add_activations(tx, "a", 5, 9)
+        folders = tx.con.execute("select folder from folders where table_name = 'activations' and sae = 'a'")
+        names = [name for (name,) in folders.fetchall()]
+        (whole,) = blocks.blocks(tx, "a", names)
+        cut = blocks.blocks(tx, "a", names, block_residues=whole.n_residues - 1)
+    assert len(cut) > 1 and sum(block.n_residues for block in cut) == whole.n_residues
+
+
+@pytest.mark.parametrize(("block_rows", "block_residues"), [(1, 10**9), (10**9, 10**9), (10**9, 1)])
 def test_blocks_and_chunks_of_any_size_give_the_same_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_rows: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_rows: int, block_residues: int
 ) -> None:
     paths = [tmp_path / "one", tmp_path / "many"]
     for path in paths:
@@ -124,7 +137,8 @@ def test_blocks_and_chunks_of_any_size_give_the_same_rows(
             small.add_annotations(tx)
             tx.publish()
     build.build(paths[0], **SCORE)
-    monkeypatch.setattr(blocks.blocks, "__kwdefaults__", {"block_rows": block_rows, "chunk_rows": 1})
+    limits = {"block_rows": block_rows, "block_residues": block_residues, "chunk_rows": 1}
+    monkeypatch.setattr(blocks.blocks, "__kwdefaults__", limits)
     build.build(paths[1], **SCORE)
     assert rows_of(paths[0]) == rows_of(paths[1])
 

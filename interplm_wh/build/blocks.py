@@ -11,16 +11,18 @@ from interplm_wh.schema import Table
 from interplm_wh.store import Transaction, layout
 
 # A chunk is normalised in memory, which bounds it. What is counted of it is far smaller, so that many
-# chunks are added up together. A block has fewer than 2^26 rows, on which concept_bands relies.
+# chunks are added up together. block_pair_residues relies on fewer than 2^26 residues in a block.
 CHUNK_ROWS = 12_000_000
 BLOCK_ROWS = 100_000_000
+BLOCK_RESIDUES = 2**26 - 1
 
 _PARTS = """
 select
     e.part,
     min(e.protein_id) as first_protein,
     max(e.protein_id) as last_protein,
-    sum(e.n_activations)::bigint as n_rows
+    sum(e.n_activations)::bigint as n_rows,
+    sum(e.n_residues)::bigint as n_residues
 from encodings as e
 where e.sae = $sae and list_contains($folders::varchar[], parse_dirpath(e.part))
 group by e.part
@@ -38,13 +40,15 @@ class Chunk:
         Paths in the warehouse.
     first_protein, last_protein : int
         Bounds of their proteins.
-    n_rows : int
+    n_rows, n_residues : int
+        Activations, and residues of the proteins.
     """
 
     parts: tuple[str, ...]
     first_protein: int
     last_protein: int
     n_rows: int
+    n_residues: int
 
 
 @dataclass(frozen=True)
@@ -65,30 +69,32 @@ def blocks(
     folders: Sequence[str],
     *,
     block_rows: int = BLOCK_ROWS,
+    block_residues: int = BLOCK_RESIDUES,
     chunk_rows: int = CHUNK_ROWS,
 ) -> list[Block]:
     """Group the files of folders of `activations`, in the order of their proteins.
 
     Each chunk has at most `chunk_rows` activations, or is a single file; each block has at most
-    `block_rows`, or is a single chunk.
+    `block_rows` and `block_residues`, or is a single chunk.
     """
     rows = tx.con.execute(_PARTS, {"sae": sae, "folders": list(folders)}).fetchall()
-    files = [Chunk((part,), first, last, n_rows) for part, first, last, n_rows in rows]
-    chunks = [_joined(group) for group in _groups(files, chunk_rows)]
-    return [Block(**vars(_joined(group)), chunks=tuple(group)) for group in _groups(chunks, block_rows)]
+    files = [Chunk((part,), *facts) for part, *facts in rows]
+    chunks = [_joined(group) for group in _groups(files, chunk_rows, block_residues)]
+    return [
+        Block(**vars(_joined(group)), chunks=tuple(group))
+        for group in _groups(chunks, block_rows, block_residues)
+    ]
 
 
-def _groups(items: Sequence[Chunk], max_rows: int) -> list[list[Chunk]]:
-    """Cut items into runs of at most `max_rows` activations."""
+def _groups(items: Sequence[Chunk], max_rows: int, max_residues: int) -> list[list[Chunk]]:
+    """Cut items into runs of at most so many activations and residues."""
     found: list[list[Chunk]] = []
-    n_rows = 0
     for item in items:
-        if found and n_rows + item.n_rows <= max_rows:
+        joined = _joined([*found[-1], item]) if found else item
+        if found and joined.n_rows <= max_rows and joined.n_residues <= max_residues:
             found[-1].append(item)
-            n_rows += item.n_rows
         else:
             found.append([item])
-            n_rows = item.n_rows
     return found
 
 
@@ -98,6 +104,7 @@ def _joined(items: Sequence[Chunk]) -> Chunk:
         min(item.first_protein for item in items),
         max(item.last_protein for item in items),
         sum(item.n_rows for item in items),
+        sum(item.n_residues for item in items),
     )
 
 
