@@ -444,6 +444,18 @@ def test_verify_finds_a_flipped_bit(built: Path) -> None:
     assert "checksum" in fault
 
 
+@pytest.mark.parametrize("table", ["concept_bands", "protein_features", "max_examples"])
+def test_what_verify_says_of_a_damaged_mart_mends_it(built: Path, table: str) -> None:
+    part = some_part(built, table)
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.write_bytes(data)
+    assert f"delete the damaged files of {table}, then run: interplm-wh build" in verify(built).lines()
+    part.unlink()
+    build.build(built)
+    assert verify(built).is_sound
+
+
 def test_verify_finds_a_missing_and_an_unrecorded_part(built: Path) -> None:
     part = some_part(built, "feature_stats")
     part.rename(part.with_name("other.parquet"))

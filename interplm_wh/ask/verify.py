@@ -8,6 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from interplm_wh import progress, schema, store
+from interplm_wh.build import marts
+from interplm_wh.build.scale import TABLE as SCALE
 from interplm_wh.quote import quote_identifier
 from interplm_wh.store import catalogue, checks, files, ordered
 
@@ -22,11 +24,14 @@ class VerifyReport:
         What was checked.
     faults : tuple of str
         One sentence per broken rule or damaged file.
+    remakeable : tuple of str
+        Tables with a damaged file that a build makes anew once it is gone.
     """
 
     n_tables: int
     n_parts: int
     faults: tuple[str, ...]
+    remakeable: tuple[str, ...]
 
     @property
     def is_sound(self) -> bool:
@@ -38,10 +43,13 @@ class VerifyReport:
         checked = f"{self.n_tables} tables and {self.n_parts} files checked"
         if self.is_sound:
             return [f"{checked}: sound"]
+        step = f"delete the damaged files of {', '.join(self.remakeable)}, then run: interplm-wh build"
+        other = "other " if self.remakeable else ""
         return [
             f"{checked}: {len(self.faults)} faults",
             *(f"  - {fault}" for fault in self.faults),
-            "restore the damaged files from a copy; or take out what they belong to (interplm-wh remove) "
+            *([step] if self.remakeable else ()),
+            f"restore {other}damaged files from a copy; or take out what they belong to (interplm-wh remove) "
             "and add, encode and build it again",
         ]
 
@@ -74,7 +82,8 @@ def verify(warehouse: str | Path) -> VerifyReport:
                     by_order = table.name in ordered.UNIQUE_BY_ORDER
                     faults += checks.run(wh.con, table, name, keys_of=None if by_order else name)
                 bar.advance(1)
-    return VerifyReport(len(tables), len(parts), tuple(faults))
+    made = {mart.name for mart in marts.ordered()} - {SCALE}
+    return VerifyReport(len(tables), len(parts), tuple(faults), tuple(sorted(damaged & made)))
 
 
 def _reads_damaged(table: schema.Table, damaged: set[str]) -> bool:
