@@ -109,15 +109,16 @@ def check_part(path: Path, *, proteins: Proteins, n_rows: NDArray[np.int64]) -> 
     """
     found = np.zeros(len(proteins.ids), np.int64)
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=1 << 20):
-            row = np.searchsorted(proteins.ids, batch.column("protein_id").to_numpy())
-            position = batch.column("position").to_numpy()
-            value = batch.column("value").to_numpy()
-            is_inside = (position >= 1) & (position <= proteins.lengths[row])
-            if not (is_inside.all() and np.isfinite(value).all() and (value > 0).all()):
-                raise CheckError(f"{path}: holds positions or values that cannot be; encode again")
-            found += np.bincount(row, minlength=len(found))
+        batches = file.iter_batches(batch_size=ordered.BATCH_ROWS)
+        try:
+            for batch in ordered.in_order(batches, schema.table("activations")):
+                row = np.searchsorted(proteins.ids, batch["protein_id"].to_numpy())
+                position, value = batch["position"].to_numpy(), batch["value"].to_numpy()
+                is_inside = (position >= 1) & (position <= proteins.lengths[row])
+                if not (is_inside & (value > 0) & (value < np.inf)).all():
+                    raise CheckError(f"{path}: holds positions or values that cannot be; encode again")
+                found += np.bincount(row, minlength=len(found))
+        except ordered.OrderError as error:
+            raise CheckError(f"{path}: {error}; encode again") from error
     if (found != n_rows).any():
         raise CheckError(f"{path}: holds {found.sum():,} rows, {n_rows.sum():,} were written; encode again")
-    if fault := ordered.order_fault(path, schema.table("activations")):
-        raise CheckError(f"{path}: {fault}; encode again")

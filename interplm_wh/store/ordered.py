@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from interplm_wh.schema import Table
@@ -14,6 +16,11 @@ from interplm_wh.schema import Table
 # laptop has, while one pass over the file, two row groups at a time, needs none. A protein stands in
 # one file only, so that rows that are unique in each file are unique.
 UNIQUE_BY_ORDER = frozenset({"activations", "protein_features"})
+BATCH_ROWS = 1 << 20
+
+
+class OrderError(ValueError):
+    """Rows are not in strictly ascending order."""
 
 
 def order_fault(path: Path, table: Table) -> str | None:
@@ -26,21 +33,40 @@ def order_fault(path: Path, table: Table) -> str | None:
     """
     if table.name not in UNIQUE_BY_ORDER:
         return None
-    names = [name for name in table.order if name != "sae"]
+    with pq.ParquetFile(path) as file:
+        try:
+            for _ in in_order(file.iter_batches(batch_size=BATCH_ROWS, columns=_key(table)), table):
+                pass
+        except OrderError as error:
+            return str(error)
+    return None
+
+
+def in_order(batches: Iterable[pa.RecordBatch], table: Table) -> Iterator[pa.RecordBatch]:
+    """Pass on batches of a table as long as their rows are in strictly ascending order.
+
+    Raises
+    ------
+    OrderError
+        With the first row that is not.
+    """
     before: list[npt.NDArray[np.int64]] | None = None
     first_row = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=1 << 20, columns=names):
-            columns = [batch.column(name).to_numpy(zero_copy_only=False).astype(np.int64) for name in names]
-            if before is not None:
-                columns = [np.concatenate(pair) for pair in zip(before, columns, strict=True)]
-            bad = ~_ascends(columns)
-            if bad.any():
-                row = first_row + int(bad.argmax()) + 1
-                return f"row {row:,} and the next are not in order, or the same"
-            first_row += batch.num_rows - (0 if before is not None else 1)
-            before = [column[-1:] for column in columns]
-    return None
+    for batch in batches:
+        columns = [batch[name].to_numpy(zero_copy_only=False).astype(np.int64) for name in _key(table)]
+        if before is not None:
+            columns = [np.concatenate(pair) for pair in zip(before, columns, strict=True)]
+        bad = ~_ascends(columns)
+        if bad.any():
+            row = first_row + int(bad.argmax()) + 1
+            raise OrderError(f"row {row:,} and the next are not in order, or the same")
+        yield batch
+        first_row += batch.num_rows - (0 if before is not None else 1)
+        before = [column[-1:] for column in columns]
+
+
+def _key(table: Table) -> list[str]:
+    return [name for name in table.order if name != "sae"]
 
 
 def _ascends(columns: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.bool_]:
