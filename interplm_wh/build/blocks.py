@@ -13,7 +13,7 @@ from interplm_wh.store import Transaction, layout
 # A chunk is normalised in memory, which bounds it. What is counted of it is far smaller, so that many
 # chunks are added up together. block_pair_residues relies on fewer than 2^26 residues in a block.
 CHUNK_ROWS = 12_000_000
-BLOCK_ROWS = 100_000_000
+BLOCK_ROWS = 250_000_000
 BLOCK_RESIDUES = 2**26 - 1
 
 _PARTS = """

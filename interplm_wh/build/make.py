@@ -173,10 +173,13 @@ def finish(
             tx.append(folder, fingerprint=made.dump())
         return
     folder = tx.new_folder(mart.name, sae=sae)
+    merge = mart.final.sql, mart.final.bind(values)
     if mart.partial is not None:
         old = tx.folder_paths(mart.name, sae=sae) if step.action == "append" else []
-        _lay_partial(tx, mart, sae, [*(f"{f}/*.parquet" for f in old), *map(str, written)])
-    tx.write_query(folder, mart.final.sql, mart.final.bind(values))
+        rows = _lay_partial(tx, mart, sae, [*(f"{f}/*.parquet" for f in old), *map(str, written)])
+        if mart.is_sum and len(written) == 1 and not old:
+            merge = f"from {rows}", {}
+    tx.write_query(folder, *merge)
     content = planner.content(mart, sae, seen) if mart.is_per_block else plan.digest([])
     tx.replace(
         mart.name, [folder], sae=sae, fingerprint=plan.Made(step.recipe, step.merge, seen, content).dump()
@@ -186,8 +189,14 @@ def finish(
         shutil.rmtree(tx.staging.scratch / mart.name, ignore_errors=True)
 
 
-def _lay_partial(tx: Transaction, mart: marts.Mart, sae: str, patterns: Sequence[str]) -> None:
-    """Lay the relation ``X_partial`` over rows made per block and, for an append, the old X."""
+def _lay_partial(tx: Transaction, mart: marts.Mart, sae: str, patterns: Sequence[str]) -> str:
+    """Lay the relation ``X_partial`` over rows made per block and, for an append, the old X.
+
+    Returns
+    -------
+    str
+        Its name, quoted.
+    """
     table = schema.table(mart.name)
     names = ", ".join(quote_identifier(c.name) for c in table.file_columns)
     listed = ", ".join(quote_literal(p) for p in patterns)
@@ -197,4 +206,6 @@ def _lay_partial(tx: Transaction, mart: marts.Mart, sae: str, patterns: Sequence
         if patterns
         else table.empty_select
     )
-    tx.con.execute(f"create or replace temp view {quote_identifier(mart.name + marts.PARTIAL)} as {select}")
+    name = quote_identifier(mart.name + marts.PARTIAL)
+    tx.con.execute(f"create or replace temp view {name} as {select}")
+    return name

@@ -42,6 +42,11 @@ class Mart:
         return {p.name for p in self.final.params} >= _BLOCK_PARAMS
 
     @property
+    def is_sum(self) -> bool:
+        """Whether merging only adds up the rows of blocks, so that those of a single block are merged."""
+        return self.partial is not None and self.final.inputs == (self.name + PARTIAL,)
+
+    @property
     def files(self) -> tuple[SqlFile, ...]:
         """The SQL files that make it."""
         return (self.final,) if self.partial is None else (self.partial, self.final)
