@@ -384,6 +384,8 @@ def _unexpected(error: Exception) -> str:
     text = str(error) or type(error).__name__
     if "No space left" in text:
         return f"the disk is full ({text}); free some space and run the same command again"
+    if "No files found" in text or "Cannot open file" in text:
+        return f"a file of the warehouse is gone ({text.partition(chr(10))[0]}); see: interplm-wh verify"
     if type(error).__name__ == "OutOfMemoryException":
         return (
             "DuckDB needs more memory than it may take; nothing was published; let it take more with "

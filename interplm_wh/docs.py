@@ -19,7 +19,7 @@ _STORAGE = {
     "sae": "Parquet in `lake/{name}/sae=NAME/`",
     "view": "view",
 }
-_WIDTH = 100
+_WIDTH = 98  # of a help text in a wide terminal
 
 
 def _commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
@@ -34,9 +34,7 @@ def cli_page() -> str:
     """Return the reference of the command line, made from its help texts."""
     lines = ["# Commands", "", "Made from `--help`; do not edit.", ""]
     for path, command in [("interplm-wh", cli), *_commands(cli, "interplm-wh")]:
-        with click.Context(
-            command, info_name=path, max_content_width=_WIDTH, terminal_width=_WIDTH
-        ) as context:
+        with click.Context(command, info_name=path, terminal_width=_WIDTH, **cli.context_settings) as context:
             lines += [f"## `{path}`", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(lines)
 
@@ -80,10 +78,10 @@ def questions_page() -> str:
     """Return the page of ready questions, made from `sql/cookbook/` and `sql/macros/`."""
     lines = ["# Questions", "", "Made from `sql/cookbook/` and `sql/macros/`; do not edit.", ""]
     lines += [
-        "Each runs as it stands in `interplm-wh shell`, in `interplm-wh query`, in the plain",
-        "`duckdb` shell started inside the warehouse, and from Python with",
-        "`interplm_wh.open(path).sql(…)`. They are written for the warehouse that `make demo` builds;",
-        "put your own names in.",
+        "Each runs as it stands in `interplm-wh shell`, in `interplm-wh query`, in the plain `duckdb` shell",
+        "(inside the warehouse: `duckdb -readonly warehouse.duckdb`; without `-readonly` it would lock",
+        "everybody else out), and from Python with `interplm_wh.open(path).sql(…)`. They are written for the",
+        "warehouse that `make demo` builds; put your own names in.",
         "",
     ]
     for file in sqlfile.load_folder("cookbook").values():

@@ -39,6 +39,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_the_reference_page_holds_what_help_prints() -> None:
+    page = docs.cli_page()
+    for words in ([], ["add", "sae"], ["build"]):
+        asked = run(*words, "--help", env={"COLUMNS": "120"}).stdout.decode()
+        assert asked.strip() in page
+
+
 def test_every_command_is_a_function_of_the_same_name() -> None:
     verbs = set()
     for name, command in cli.commands.items():
@@ -129,6 +136,19 @@ def test_query_prints_every_format_clean(built: Path) -> None:
     assert "accession" in table
 
 
+def test_query_explains(built: Path) -> None:
+    assert b"PROJECTION" in run("-w", built, "query", "explain select 1").stdout.upper()
+    assert b"TOTAL TIME" in run("-w", built, "query", "Explain  Analyze\nselect 1").stdout.upper()
+
+
+def test_csv_holds_lists_structs_and_intervals_as_text(built: Path) -> None:
+    sql = (
+        "select [1, 2] as l, {'a': 1} as s, interval 3 day as i, 'x'::blob as b, time '10:00' as t, 1.5 as d"
+    )
+    done = run("-w", built, "query", sql, "--format", "csv")
+    assert done.stdout == b'"l","s","i","b","t","d"\n"[1, 2]","{\'a\': 1}","3 days","x","10:00:00",1.5\n'
+
+
 def test_query_joins_a_file_of_the_user(built: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("accession,measured\nP0003,1.5\n")
     sql = "select p.length, m.measured from 'mine.csv' as m join proteins as p using (accession)"
@@ -143,6 +163,9 @@ def test_query_joins_a_file_of_the_user(built: Path, tmp_path: Path) -> None:
         "delete from saes",
         "select 1; select 2",
         "attach 'other.db'",
+        "explain analyze copy (select 1) to 'stolen.csv'",
+        "explain copy (select 1) to 'stolen.csv'",
+        "/**/ explain analyze explain analyze copy (select 1) to 'stolen.csv'",
         "selekt 1",
         "select * from nowhere",
         "",

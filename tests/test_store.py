@@ -383,6 +383,100 @@ def duckdb_shell(folder: Path, sql: str) -> str:
     return done.stdout
 
 
+@pytest.fixture
+def writing_shell(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    """A warehouse, and a shell of another process that has changed its catalogue and waits."""
+    path = small.make(tmp_path / "w")
+    script = (
+        "import duckdb, sys\n"
+        f"con = duckdb.connect({str(path / layout.CATALOGUE)!r})\n"
+        "con.execute('create table mine as select 42 as x')\n"
+        "print('ready', flush=True)\nsys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        yield path, process
+        process.kill()
+
+
+def test_a_shell_that_writes_is_named_to_readers_and_writers(
+    writing_shell: tuple[Path, subprocess.Popen[str]],
+) -> None:
+    path, _ = writing_shell
+    for work in (store.open, build.build):
+        with pytest.raises(LockedError, match=r"catalogue for writing and was not closed"):
+            work(path)
+
+
+def test_a_shell_that_only_holds_the_catalogue_is_named_too(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    script = (
+        f"import duckdb, sys; con = duckdb.connect({str(path / layout.CATALOGUE)!r}); "
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        for work in (store.open, build.build):
+            with pytest.raises(LockedError, match=rf"PID {process.pid}.*duckdb -readonly"):
+                work(path)
+        process.communicate("")
+    build.build(path)
+
+
+def test_what_a_killed_shell_leaves_is_never_published(
+    writing_shell: tuple[Path, subprocess.Popen[str]],
+) -> None:
+    path, process = writing_shell
+    process.kill()
+    process.wait()
+    log = path / (layout.CATALOGUE + ".wal")
+    before = (path / layout.CATALOGUE).read_bytes()
+    for work in (store.open, build.build):
+        with pytest.raises(LockedError, match=r"warehouse\.duckdb\.wal is there.*delete that file"):
+            work(path)
+    assert (path / layout.CATALOGUE).read_bytes() == before
+    log.unlink()
+    build.build(path)
+    assert verify(path).is_sound
+    with store.open(path) as wh, pytest.raises(duckdb.Error, match="mine"):
+        wh.sql("from mine")
+
+
+@pytest.mark.parametrize("name", ["a,b", "run[2]", "what?", "all*", "back\\slash"])
+def test_a_folder_that_duckdb_would_take_for_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    for work in (store.init, store.open, build.build):
+        with pytest.raises(InputError, match="takes for a pattern"):
+            work(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", 'say "x"', "{x}", "#1", "a=b", "$HOME", "ä"])
+def test_other_folders_work(tmp_path: Path, name: str) -> None:
+    path = small.make(tmp_path / name, n=4)
+    build.build(path)
+    assert verify(path).is_sound
+
+
+def test_verify_finds_changed_weights(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    with store.write(path, command="test") as tx:
+        tx.con.execute("update saes set sha256 = repeat('0', 64)")
+        tx.publish()
+    (fault,) = verify(path).faults
+    assert fault == "saes/a/sae.safetensors is missing"
+    weights = layout.weights(path, "a")
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"others")
+    (fault,) = verify(path).faults
+    assert "checksum" in fault
+    with pytest.raises(CheckError, match="weights have changed"):
+        build.build(path)
+
+
 def test_the_plain_shell_reads_tables_macros_and_comments(tmp_path: Path) -> None:
     path = small.make(tmp_path / "w", sae="8")
     build.build(path, min_residues=5, min_domains=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import pyarrow.parquet as pq
 
 from interplm_wh import store
 from interplm_wh.errors import InputError, NotThereError
-from interplm_wh.quote import quote_literal
+from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.store import layout
 
+_EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?(.*)", re.IGNORECASE | re.DOTALL)
 Format = Literal["table", "csv", "json", "parquet"]
 
 
@@ -35,20 +37,27 @@ def query(warehouse: str | Path, sql: str) -> pa.Table:
     InputError
         If it is not one reading statement, or DuckDB refuses it.
     """
-    try:
-        statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
-        raise InputError(f"this is not SQL that DuckDB reads: {error}") from error
-    if len(statements) != 1 or statements[0].type not in (
-        duckdb.StatementType.SELECT,
-        duckdb.StatementType.EXPLAIN,
-    ):
-        raise InputError("query takes one SELECT (or EXPLAIN); for more, use: interplm-wh shell")
+    if not _only_reads(sql):
+        raise InputError("query takes one SELECT (or EXPLAIN SELECT); for more, use: interplm-wh shell")
     with store.open(warehouse) as wh:
         try:
             return wh.sql(sql)
         except duckdb.Error as error:
             raise InputError(str(error)) from error
+
+
+def _only_reads(sql: str) -> bool:
+    """Whether it is one SELECT, or asks how one is run; EXPLAIN ANALYZE runs what it explains."""
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise InputError(f"this is not SQL that DuckDB reads: {error}") from error
+    if len(statements) != 1:
+        return False
+    if statements[0].type == duckdb.StatementType.EXPLAIN:
+        explained = _EXPLAIN.match(statements[0].query)
+        return explained is not None and _only_reads(explained[1])
+    return bool(statements[0].type == duckdb.StatementType.SELECT)
 
 
 def write_rows(rows: pa.Table, to: IO[bytes], *, form: Format) -> None:
@@ -62,7 +71,7 @@ def write_rows(rows: pa.Table, to: IO[bytes], *, form: Format) -> None:
     if form != "table" and len(set(rows.column_names)) < rows.num_columns:
         raise InputError(f"two columns have one name ({', '.join(rows.column_names)}); name them with AS")
     if form == "csv":
-        pyarrow.csv.write_csv(rows, to)
+        pyarrow.csv.write_csv(_flat(rows), to)
     elif form == "parquet":
         pq.write_table(rows, to, compression="zstd")
     elif form == "json":
@@ -75,6 +84,21 @@ def write_rows(rows: pa.Table, to: IO[bytes], *, form: Format) -> None:
         with duckdb.connect() as con:
             con.register("answer", rows)
             to.write(f"{con.sql('from answer')}\n".encode())
+
+
+def _flat(rows: pa.Table) -> pa.Table:
+    """Return rows with what CSV has no form for (lists, intervals, bytes) as the text that DuckDB gives."""
+    known = (
+        pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean,
+        pa.types.is_string, pa.types.is_large_string, pa.types.is_date, pa.types.is_timestamp,
+    )  # fmt: skip
+    others = [f.name for f in rows.schema if not any(is_known(f.type) for is_known in known)]
+    if not others:
+        return rows
+    cast = ", ".join(f"{quote_identifier(name)}::varchar as {quote_identifier(name)}" for name in others)
+    with duckdb.connect() as con:
+        con.register("answer", rows)
+        return con.sql(f"select * replace ({cast}) from answer").to_arrow_table()  # noqa: S608
 
 
 def shell(warehouse: str | Path) -> int:
@@ -90,9 +114,8 @@ def shell(warehouse: str | Path) -> int:
     NotThereError
         If there is no warehouse, or no `duckdb` program.
     """
-    root = Path(warehouse).resolve()
-    with store.open(root):
-        pass
+    with store.open(warehouse) as wh:
+        root = wh.path
     beside = Path(sys.executable).with_name("duckdb")
     program = str(beside) if beside.exists() else shutil.which("duckdb")
     if program is None:

@@ -11,7 +11,7 @@ from interplm_wh import progress, schema, store
 from interplm_wh.build import marts
 from interplm_wh.build.scale import TABLE as SCALE
 from interplm_wh.quote import quote_identifier
-from interplm_wh.store import catalogue, checks, files, ordered
+from interplm_wh.store import catalogue, checks, files, layout, ordered
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class VerifyReport:
             *(f"  - {fault}" for fault in self.faults),
             *([step] if self.remakeable else ()),
             f"restore {other}damaged files from a copy; or take out what they belong to (interplm-wh remove) "
-            "and add, encode and build it again",
+            f"and add, encode and build it again; a scale ({SCALE}) is taken anew by: interplm-wh scale",
         ]
 
 
@@ -74,6 +74,7 @@ def verify(warehouse: str | Path) -> VerifyReport:
                 if found:
                     damaged.add(part["table_name"])
                 bar.advance(1)
+            faults += _weights_faults(wh)
             faults += _unlisted(wh, {part["path"] for part in parts})
             for table in tables:
                 # A table with a damaged file cannot be read; that file is a fault already.
@@ -107,6 +108,17 @@ def _part_faults(root: Path, part: dict[str, object]) -> list[str]:
     faults = [f"{part['path']}: {found}"] if found else []
     if fact.n_rows != part["n_rows"]:
         faults.append(f"{part['path']} has {fact.n_rows:,} rows instead of {part['n_rows']:,}")
+    return faults
+
+
+def _weights_faults(wh: store.Warehouse) -> list[str]:
+    faults: list[str] = []
+    for row in wh.sql("select sae, sha256 from saes where sha256 is not null order by sae").to_pylist():
+        path = layout.weights(wh.path, row["sae"])
+        if not path.is_file():
+            faults.append(f"{path.relative_to(wh.path)} is missing")
+        elif files.sha256(path) != row["sha256"]:
+            faults.append(f"{path.relative_to(wh.path)} was changed: its checksum is not the recorded one")
     return faults
 
 

@@ -10,7 +10,7 @@ import duckdb
 from interplm_wh import schema, sqlfile
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.schema import Table
-from interplm_wh.store import layout, staging
+from interplm_wh.store import layout, published, staging
 
 _CURRENT_FOLDERS = """
 select table_name, list(folder order by rank) as folders
@@ -94,6 +94,11 @@ def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None
         Holds every table of storage 'catalogue'.
     root, scratch : Path
         The warehouse; a folder on the same file system for the temporary file.
+
+    Raises
+    ------
+    LockedError
+        If another program writes to the catalogue.
     """
     temporary = scratch / layout.CATALOGUE
     temporary.unlink(missing_ok=True)
@@ -118,5 +123,6 @@ def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None
         con.execute("use memory")
         con.execute("detach catalogue")
     staging.sync(temporary)
+    published.refuse_log(root)
     temporary.replace(root / layout.CATALOGUE)
     staging.sync(root)

@@ -34,7 +34,7 @@ def init(path: str | Path, *, seed: int = 0) -> Path:
     InputError
         If there is something at `path` already.
     """
-    root = Path(path).resolve()
+    root = layout.root_of(path)
     if (root / layout.CATALOGUE).exists():
         raise InputError(f"{path} is a warehouse already; use it, or choose another folder")
     if root.exists() and (not root.is_dir() or any(p.name not in _OURS for p in root.iterdir())):

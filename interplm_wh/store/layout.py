@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import duckdb
 
+from interplm_wh.errors import InputError
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.schema import Table
 
@@ -22,12 +23,38 @@ DOWNLOADS = "downloads"
 STORAGE_VERSION = "v1.2.0"
 
 
+# DuckDB reads these as patterns in the names of files, and a comma as the end of a folder's name.
+_NOT_IN_PATHS = ",*?[]\\"
+
+
+def root_of(path: str | Path) -> Path:
+    """Return the folder of a warehouse as an absolute path.
+
+    Raises
+    ------
+    InputError
+        If DuckDB could not find files under it.
+    """
+    root = Path(path).resolve()
+    if bad := sorted(set(str(root)) & set(_NOT_IN_PATHS)):
+        raise InputError(
+            f"{root}: a warehouse cannot stand in a folder with {' '.join(bad)} in its path, which DuckDB "
+            "takes for a pattern; rename the folder or choose another"
+        )
+    return root
+
+
 def new_folder_name(table: str, *, sae: str | None = None) -> str:
     """Return the path, in the warehouse, of a new folder for one table (and SAE)."""
     base = PurePosixPath(LAKE) / table
     if sae is not None:
         base = base / f"sae={sae}"
     return str(base / uuid.uuid4().hex)
+
+
+def weights(root: Path, sae: str) -> Path:
+    """Return the file in which the weights of an SAE are kept."""
+    return root / SAES / sae / "sae.safetensors"
 
 
 def view_select(table: Table, folders: Iterable[Path | str]) -> str:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from interplm_wh.errors import InputError, NotThereError
-from interplm_wh.quote import quote_literal
-from interplm_wh.store import catalogue, layout
+from interplm_wh.errors import InputError, InterplmError, NotThereError
+from interplm_wh.store import catalogue, layout, published
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,24 +31,20 @@ class Warehouse:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).resolve()
+        self.path = layout.root_of(path)
         if not (self.path / layout.CATALOGUE).is_file():
             raise NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {path} init")
         self._open()
 
     def _open(self) -> None:
-        published = self.path / layout.CATALOGUE
-        self._stamp = _stamp(published)
+        self._stamp = _stamp(self.path / layout.CATALOGUE)
         self.con = duckdb.connect()
         self.con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
         try:
-            self.con.execute(f"attach {quote_literal(str(published))} as wh (read_only)")
-        except duckdb.Error as error:
+            published.attach(self.con, self.path, name="wh")
+        except InterplmError:
             self.con.close()
-            raise NotThereError(
-                f"{published} cannot be read as a warehouse ({error}); "
-                "restore it from a copy, or begin anew with init"
-            ) from error
+            raise
         self.con.execute("use wh")
         folders = catalogue.current_folders(self.con)
         for table in catalogue.lake_tables():
@@ -121,5 +116,7 @@ def open_warehouse(path: str | Path) -> Warehouse:
     ------
     NotThereError
         If there is none at `path`.
+    LockedError
+        If another program has opened its catalogue for writing.
     """
     return Warehouse(path)

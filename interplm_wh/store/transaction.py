@@ -18,7 +18,7 @@ import duckdb
 from interplm_wh import __version__, schema
 from interplm_wh.errors import CheckError, InputError, NotThereError, faults_message
 from interplm_wh.quote import quote_identifier, quote_literal
-from interplm_wh.store import catalogue, checks, files, layout, lock, ordered
+from interplm_wh.store import catalogue, checks, files, layout, lock, ordered, published
 from interplm_wh.store.staging import Staging, remove_leftovers, stage
 
 # DuckDB's part of a laptop: the whole process takes half a gigabyte more. What does not fit is written to
@@ -79,15 +79,15 @@ class Transaction:
         self._limit_memory()
         self._con.execute("set temp_directory = ?", [str(self.staging.scratch / "spill")])
         self._con.execute("set file_search_path = ?", [str(self.root)])
-        published = self.root / layout.CATALOGUE
-        if published.exists():
-            self._con.execute(f"attach {quote_literal(str(published))} as published (read_only)")
+        is_there = (self.root / layout.CATALOGUE).exists()
+        if is_there:
+            published.attach(self._con, self.root, name="published")
         for table in catalogue.catalogue_tables():
             self._con.execute(catalogue.create_table(table))
-            if published.exists():
+            if is_there:
                 name = quote_identifier(table.name)
                 self._con.execute(f"insert into {name} by name from published.{name}")
-        if published.exists():
+        if is_there:
             self._con.execute("detach published")
         self._forget_undeclared()
         self.previous = self._forget_previous()
@@ -347,12 +347,13 @@ def write(
     NotThereError
         If `path` is not a warehouse.
     LockedError
-        If another process is writing.
+        If another process is writing, or has opened the catalogue for writing.
     """
-    root = Path(path).resolve()
+    root = layout.root_of(path)
     if not (root / layout.CATALOGUE).exists() and command != "init":
         raise NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {path} init")
     with lock.hold(root / layout.LOCK, command, wait_seconds=wait_seconds):
+        published.refuse_log(root)
         remove_leftovers(root, lambda: named_folders(root))
         with nullcontext(staging) if staging is not None else stage(root) as place:
             transaction = Transaction(root, place, command=command, settings=settings or {})
@@ -365,9 +366,8 @@ def write(
 
 def named_folders(root: Path) -> set[str]:
     """Return the folders that the published catalogue names."""
-    published = root / layout.CATALOGUE
-    if not published.exists():
+    if not (root / layout.CATALOGUE).exists():
         return set()
     with duckdb.connect() as con:
-        con.execute(f"attach {quote_literal(str(published))} as published (read_only)")
+        published.attach(con, root, name="published")
         return {folder for (folder,) in con.execute("select folder from published.folders").fetchall()}
