@@ -11,11 +11,12 @@ import pytest
 
 from tests import harness
 
-SH3, SITE, ANY = 20, 21, 22
+SH3, SITE, ANY, OTHER_ANY = 20, 21, 22, 23
 CONCEPTS: list[dict[str, Any]] = [
     {"concept_id": SH3, "concept": "Domain_SH3", "level": "domain", "source": "uniprot"},
     {"concept_id": SITE, "concept": "Active site", "level": "residue", "source": "uniprot"},
     {"concept_id": ANY, "concept": "Domain_any", "level": "domain", "source": "uniprot"},
+    {"concept_id": OTHER_ANY, "concept": "lab:Domain_any", "level": "domain", "source": "lab"},
 ]
 Spans = Sequence[tuple[int, int, int, int, int]]
 
@@ -58,7 +59,9 @@ def built(
                 for n, (p, c, a, b, i) in enumerate(spans)
             ],
             "coverage": [
-                {"source": "uniprot", "protein_id": p} for p in (ids if covered is None else covered)
+                {"source": source, "protein_id": p}
+                for source in ("uniprot", "lab")
+                for p in (ids if covered is None else covered)
             ],
             "activations": [
                 {"protein_id": p, "position": r, "feature": f, "value": np.float32(v)}
@@ -198,8 +201,10 @@ def test_a_concept_is_scored_above_the_minimum_not_at_it() -> None:
 
 
 def test_concepts_that_name_no_kind_are_counted_but_never_scored() -> None:
-    con = built([harness.protein(0, "XXXX")], [(0, ANY, 1, 4, 0)], {(0, 1, 0): 1.0}, thresholds=[0.5])
-    assert counts(con, ANY) == [("valid", 0, 0.5, 1, 1)]
+    spans = [(0, ANY, 1, 4, 0), (0, OTHER_ANY, 1, 4, 1)]
+    con = built([harness.protein(0, "XXXX")], spans, {(0, 1, 0): 1.0}, thresholds=[0.5])
+    for concept in (ANY, OTHER_ANY):
+        assert counts(con, concept) == [("valid", 0, 0.5, 1, 1)]
     assert harness.rows(con, "concept_f1", "concept") == []
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import duckdb
 
+from interplm_wh import sqlfile
+from interplm_wh.store import catalogue
 from tests import harness
 
 SH3 = 20
@@ -75,6 +77,38 @@ def test_the_threshold_of_valid_is_read_on_test_even_where_another_is_better_the
     # test: 0.4 on all five: F1 is 1 above 0, but nothing is above 0.5.
     con = paired([(0, 0.9)] * 5 + [(0, 0.1)], [(0, 0.4)] * 5)
     assert pairs(con) == [(0, 0.5, 1.0, 0.0, None, True, True, False)]
+
+
+def test_the_macros_read_test_at_the_threshold_of_valid() -> None:
+    # As above: on test, the threshold 0 would give F1 1, but it was not chosen.
+    con = paired([(0, 0.9)] * 5 + [(0, 0.1)], [(0, 0.6)] * 2 + [(0, 0.4)] * 3)
+    for name in ("feature_concepts", "concept_features"):
+        con.execute(catalogue.create_macro(sqlfile.load("macros", name)))
+    expected = [(0.5, 2 / 5 * 2 / (1 + 2 / 5))]
+    found = con.sql(
+        f"select threshold, f1_per_domain from feature_concepts('{harness.SAE}', 0) "
+        "where split = 'test' and concept = 'Domain_SH3'"
+    )
+    assert found.fetchall() == expected
+    found = con.sql(
+        f"select threshold, f1_per_domain from concept_features('{harness.SAE}', 'Domain_SH3', "
+        "wanted_split := 'test')"
+    )
+    assert found.fetchall() == expected
+
+
+def test_the_summary_counts_what_is_not_testable_apart_and_leaves_it_out_of_the_mean() -> None:
+    few = paired([(0, 0.9)] * 5, [(0, 0.9)] * 4, n_test=4)
+    enough = paired([(0, 0.9)] * 5, [(0, 0.9)] * 5)
+    silent = paired([(0, 0.0)] * 5, [(0, 0.9)] * 5)
+    found = []
+    for con in (few, enough, silent):
+        con.execute(catalogue.create_macro(sqlfile.load("macros", "report_summary")))
+        found += con.sql(
+            "select n_concepts, n_concepts_without_pair, n_not_testable, mean_best_test_f1 "
+            f"from report_summary('{harness.SAE}')"
+        ).fetchall()
+    assert found == [(1, 0, 1, None), (1, 0, 0, 1.0), (1, 1, 0, None)]
 
 
 def test_a_tie_goes_to_the_higher_threshold_then_to_the_lower_feature() -> None:

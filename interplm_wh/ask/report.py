@@ -55,8 +55,8 @@ def _lines(one: SaeReport, n_shown: int) -> list[str]:
     lines = [
         f"{one.sae}" + ("" if one.role == "sae" else f" (control: {one.role})"),
         f"  proteins encoded          {s['n_proteins']:,}",
-        f"  features                  {s['n_features']:,} ({s['n_dead_features']:,} dead)",
-        f"  concepts scored           {s['n_concepts']:,} ({s['n_not_testable']:,} not testable)",
+        f"  features                  {s['n_features']:,} ({_dead(s)})",
+        f"  concepts scored           {s['n_concepts']:,} ({_apart(s)})",
         f"  concepts found            {s['n_concepts_found']:,} (F1 above 0.5 on valid and on test)",
         f"  features with a concept   {s['n_features_with_concept']:,}",
         f"  mean F1 of best pairs     {mean} (on test)",
@@ -65,8 +65,8 @@ def _lines(one: SaeReport, n_shown: int) -> list[str]:
     if s["n_concepts"] < s["n_concepts_annotated"]:
         lines.append(
             f"  {s['n_concepts_annotated'] - s['n_concepts']:,} more concepts are annotated but not scored: "
-            "too few residues and instances, or no feature fires on them; lower the minimums with: "
-            "interplm-wh build --min-residues N --min-domains N"
+            "too few residues and instances (lower the minimums with: interplm-wh build --min-residues N "
+            "--min-domains N), or a name that says no kind, such as Domain_any"
         )
     if one.stale:
         lines.append(
@@ -81,19 +81,35 @@ def _lines(one: SaeReport, n_shown: int) -> list[str]:
     return [*lines, ""]
 
 
+def _dead(s: dict[str, Any]) -> str:
+    dead = f"{s['n_dead_features']:,} dead"
+    if s["n_unscaled_features"]:
+        dead += f", of which {s['n_unscaled_features']:,} fire on proteins that the scale was not taken from"
+    return dead
+
+
+def _apart(s: dict[str, Any]) -> str:
+    apart = f"{s['n_not_testable']:,} not testable"
+    if s["n_not_testable"]:
+        apart += ": under 5 instances on valid or on test"
+    if s["n_concepts_without_pair"]:
+        apart += f"; {s['n_concepts_without_pair']:,} on which no feature fires on valid"
+    return apart
+
+
 def _cells(pair: dict[str, Any]) -> tuple[str, ...]:
     def number(key: str) -> str:
-        return "not testable" if pair[key] is None else f"{pair[key]:.3f}"
+        return "–" if pair[key] is None else f"{pair[key]:.3f}"  # noqa: RUF001
 
     return (
         pair["concept"],
         str(pair["feature"]),
         f"{pair['threshold']:g}",
-        number("test_precision") if pair["test_f1_per_domain"] is not None else "–",  # noqa: RUF001
+        number("test_precision"),
         number("test_recall_per_domain"),
         number("test_f1_per_domain"),
         number("valid_f1_per_domain"),
-        "yes" if pair["is_found"] else "no",
+        "yes" if pair["is_found"] else "no" if pair["is_testable"] else "not testable",
     )
 
 

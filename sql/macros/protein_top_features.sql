@@ -11,10 +11,14 @@ meanings as (
     select
         h.sae,
         h.feature,
-        max_by(h.concept, h.test_f1_per_domain) as concept
+        h.concept
     from heldout_pairs as h
     where h.is_found
-    group by h.sae, h.feature
+    qualify
+        row_number() over (
+            partition by h.sae, h.feature
+            order by h.test_f1_per_domain desc, h.concept asc
+        ) = 1
 )
 
 select

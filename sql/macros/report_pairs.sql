@@ -12,6 +12,7 @@ select
     h.test_recall_per_domain,
     h.test_f1_per_domain,
     h.valid_f1_per_domain,
+    h.is_testable,
     h.is_found,
     c.source = 'sequence' as is_amino_acid
 from heldout_pairs as h

@@ -1,8 +1,9 @@
 -- output: report_summary
 -- grain:  sae
--- inputs: heldout_pairs, concepts, concept_support, features, encodings
+-- inputs: heldout_pairs, concepts, concept_support, encodings, feature_stats, features, scored_concepts
 -- params: $wanted_sae VARCHAR  SAE
--- what:   What one SAE finds on held-out proteins; amino acids are counted apart.
+-- what:   What one SAE finds on held-out proteins. Amino acids are counted apart, and so are concepts
+--         that are not testable; the mean is over the testable ones.
 with
 pairs as (
     select
@@ -10,6 +11,7 @@ pairs as (
         h.feature,
         h.is_best,
         h.is_found,
+        h.is_testable,
         h.test_f1_per_domain,
         c.source = 'sequence' as is_amino_acid
     from heldout_pairs as h
@@ -19,15 +21,23 @@ pairs as (
 
 counts as (
     select
-        count(distinct concept) filter (where not is_amino_acid) as n_concepts,
+        count(distinct concept) filter (where not is_amino_acid) as n_concepts_with_pair,
         count(distinct concept) filter (where is_found and not is_amino_acid) as n_concepts_found,
         count(distinct feature) filter (where is_found and not is_amino_acid) as n_features_with_concept,
         count(*) filter (
-            where is_best and test_f1_per_domain is null and not is_amino_acid
+            where is_best and not is_testable and not is_amino_acid
         ) as n_not_testable,
-        avg(test_f1_per_domain) filter (where is_best and not is_amino_acid) as mean_best_test_f1,
+        avg(test_f1_per_domain) filter (
+            where is_best and is_testable and not is_amino_acid
+        ) as mean_best_test_f1,
         count(distinct concept) filter (where is_found and is_amino_acid) as n_amino_acids_found
     from pairs
+),
+
+scored as (
+    select count(*) as n_concepts
+    from scored_concepts as s
+    where s.sae = $wanted_sae and s.source != 'sequence'
 )
 
 select
@@ -39,15 +49,21 @@ select
         where f.sae = $wanted_sae and f.max_activation = 0
     ) as n_dead_features,
     (
+        select count(*) from feature_stats as t
+        where t.sae = $wanted_sae and t.n_unscaled > 0
+    ) as n_unscaled_features,
+    (
         select count(distinct s.concept)
         from concept_support as s
         inner join concepts as o on s.concept = o.concept
         where s.sae = $wanted_sae and o.source != 'sequence' and s.n_residues > 0
     ) as n_concepts_annotated,
-    c.n_concepts,
+    d.n_concepts,
+    d.n_concepts - c.n_concepts_with_pair as n_concepts_without_pair,
     c.n_concepts_found,
     c.n_features_with_concept,
     c.n_not_testable,
     c.mean_best_test_f1,
     c.n_amino_acids_found
 from counts as c
+cross join scored as d

@@ -3,7 +3,8 @@
 -- inputs: concept_support, concepts, settings
 -- params: none
 -- what:   The concepts that are scored for an SAE: more than min_residues residues or more than
---         min_domains instances in valid and test together, and none of the five that name no kind.
+--         min_domains instances in valid and test together, and none of the five that name no kind,
+--         whichever source has them.
 with
 minima as (
     select
@@ -38,6 +39,9 @@ inner join concepts as c on s.concept = c.concept
 cross join minima as m
 where
     (s.n_residues > m.min_residues or s.n_domains > m.min_domains)
-    and s.concept not in (
+    and case
+        when starts_with(s.concept, c.source || ':') then substr(s.concept, length(c.source) + 2)
+        else s.concept
+    end not in (
         'Region_any', 'Modified residue_any', 'Domain_any', 'Compositional bias_any', 'Motif_any'
     )
