@@ -316,7 +316,8 @@ def test_several_tables_need_a_name(three: Path, tmp_path: Path) -> None:
 
 def test_loading_a_source_again_replaces_it(three: Path, tmp_path: Path) -> None:
     add(three, tmp_path, row("P1", 3, 9, "old"), row("P1", 3, 99, "kept"), skip_bad=True)
-    add(three, tmp_path, row("P2", 4, 5, "kept", level="residue"), covers="listed")
+    again = add(three, tmp_path, row("P2", 4, 5, "kept", level="residue"), covers="listed")
+    assert "replaces the 1 annotations on 3 covered proteins" in "\n".join(again.lines())
     assert spans(three) == [("P2", "kept", 4, 5)]
     assert [(name, level) for _, name, _, level, _ in concepts(three)] == [("kept", "residue")]
     assert (covered(three), rejects(three)) == (["P2"], [])

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 import small
 
-from interplm_wh import build, remove, schema, store
+from interplm_wh import build, commands, remove, schema, store
 from interplm_wh.ask import info, report, verify
 from interplm_wh.build import blocks, marts
 from interplm_wh.errors import InputError, NotThereError
@@ -198,6 +198,51 @@ def test_select_builds_a_table_and_what_it_reads(path: Path) -> None:
     assert set(done.rebuilt) == {"a/features", "a/protein_features", "a/feature_stats"}
     with pytest.raises(InputError, match="did you mean feature_stats"):
         build.build(path, select=["feature_stat"])
+
+
+@pytest.mark.parametrize(
+    ("view", "made"),
+    [
+        ("firing", {"features", "source_firing"}),
+        ("concept_f1", {"features", "source_firing", "concept_bands", "concept_support"}),
+    ],
+)
+def test_select_takes_a_view_for_the_tables_that_it_reads(path: Path, view: str, made: set[str]) -> None:
+    done = build.build(path, select=[view], **SCORE)
+    assert set(done.rebuilt) == {f"a/{name}" for name in made}
+    with store.open(path) as wh:
+        assert wh.sql(f'select count(*) as n from "{view}"')["n"].to_pylist()[0] > 0
+
+
+def test_a_new_source_leaves_what_does_not_read_annotations_alone(path: Path, tmp_path: Path) -> None:
+    build.build(path, **SCORE)
+    table = tmp_path / "lab.csv"
+    table.write_text("accession,start,stop,concept\nP0001,2,5,patch\n")
+    commands.add_annotations(path, [table], covers="listed")
+    done = build.build(path)
+    reads = {f"a/{name}" for name in ("concept_bands", "concept_support", "heldout_pairs", "source_firing")}
+    assert {*done.rebuilt, *done.appended} == reads
+
+
+def test_a_lost_scale_stops_the_build_and_says_so(path: Path) -> None:
+    build.build(path, **SCORE)
+    next((path / "lake" / "features").rglob("*.parquet")).unlink()
+    with pytest.raises(NotThereError, match=r"scale of a is damaged or gone.*scale --sae a --from all"):
+        build.build(path)
+    build.scale(path, sae="a", source="all")
+    assert verify(path).is_sound
+
+
+def test_a_scale_from_valid_needs_a_valid_protein(tmp_path: Path) -> None:
+    path = store.init(tmp_path / "w")
+    with store.write(path, command="test") as tx:
+        small.add_proteins(tx, 2)
+        small.add_sae(tx, "a")
+        small.add_activations(tx, "a", 1, 1)  # protein 1 is of test
+        tx.publish()
+    build.build(path)
+    with pytest.raises(InputError, match="no protein of the split 'valid'"):
+        build.scale(path, sae="a", source="valid")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from interplm_wh.encode.layer_check import CHECK_FILE, LayerCheck, check_layer
 from interplm_wh.errors import InputError, MismatchError, ModelError
 from interplm_wh.ingest.proteins import add_proteins
 from interplm_wh.plm import load_plm
+from interplm_wh.remove import remove_sae
 from interplm_wh.sae import add_sae, load_sae
 from tests.tiny_models import make_plm, make_sae, sequence, some_proteins, write_fasta
 
@@ -111,7 +112,7 @@ def test_the_wrong_layer_is_refused_with_the_table(filled: Path, plm: Path, relu
         add_sae(filled, str(relu), name="a", plm=str(plm), layer=2, device="cpu")
     lines = str(caught.value).splitlines()
     assert sum(line.startswith("  layer") for line in lines) == 3
-    assert "give --layer 1" in lines[-1]
+    assert lines[-1].startswith("add it with --layer 1")
     assert table(filled, "saes") == []
     assert not (filled / "saes" / "a").exists()
 
@@ -135,6 +136,12 @@ def test_without_proteins_the_layer_is_checked_at_the_first_encode(
     with pytest.raises(MismatchError, match="wrong: declared for layer 2"):
         encode(warehouse, ["right", "wrong"], device="cpu")
     assert table(warehouse, "encodings") == []
+    with pytest.raises(MismatchError, match="interplm-wh remove sae wrong") as caught:
+        encode(warehouse, ["wrong"], device="cpu")
+    assert "with --force" in str(caught.value)
+    remove_sae(warehouse, "wrong")
+    add_sae(warehouse, str(relu), name="wrong", plm=str(plm), layer=2, device="cpu", force=True)
+    assert encode(warehouse, ["wrong"], device="cpu").saes[0].n_proteins == 5
     encode(warehouse, ["right"], device="cpu")
     kept = yaml.safe_load((warehouse / "saes" / "right" / CHECK_FILE).read_text())
     assert kept["layer"] == 1

@@ -180,7 +180,7 @@ class Planner:
             self.con.execute("drop table built_proteins")
         return self._checksums[key]
 
-    def _is_whole(self, folder: str) -> bool:
+    def is_whole(self, folder: str) -> bool:
         """Whether every file of a folder is there with the size that it had."""
         parts = self.con.execute(
             "select path, n_bytes from parts where starts_with(path, ? || '/')", [folder]
@@ -201,7 +201,7 @@ class Planner:
         seen = tuple(folder for one in made for folder in one.seen)
         usable = (
             bool(made)
-            and all(self._is_whole(folder) for folder, _ in folders)
+            and all(self.is_whole(folder) for folder, _ in folders)
             and all(one.recipe == now for one in made)
             and set(seen) <= set(everything)
             and all(one.content == self.content(mart, sae, one.seen) for one in made if mart.is_per_block)

@@ -12,7 +12,7 @@ from interplm_wh import names, progress, store
 from interplm_wh.build import blocks, marts, plan, scale
 from interplm_wh.build.make import count_blocks, finish, parameters
 from interplm_wh.errors import InputError
-from interplm_wh.store import Transaction, Warehouse
+from interplm_wh.store import Transaction, Warehouse, catalogue
 
 MAX_THRESHOLDS = 10
 MAX_SETTING = 2**62
@@ -97,13 +97,16 @@ def build(
 
 
 def _wanted(select: Sequence[str]) -> set[str] | None:
-    known = [mart.name for mart in marts.ordered()]
+    made = {mart.name for mart in marts.ordered()}
+    views = {view.name: marts.resolve([view.name]) for view in catalogue.stored_views()}
+    known = [*sorted(made), *views]
     for name in select:
         if name not in known:
             nearest = names.nearest(name, known)
             hint = f"; did you mean {nearest}?" if nearest else f"; the tables are {', '.join(sorted(known))}"
             raise InputError(f"there is no table {name} to build{hint}")
-    return marts.with_ancestors(set(select)) if select else None
+    wanted = {table for name in select for table in views.get(name, [name])}
+    return marts.with_ancestors(wanted & made) if select else None
 
 
 def _check_settings(given: Mapping[str, float], thresholds: Sequence[float] | None) -> None:

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from interplm_wh.build import blocks, marts, plan
 from interplm_wh.build.make import count_blocks, finish, parameters
-from interplm_wh.errors import InputError, NotThereError
+from interplm_wh.errors import CheckError, InputError, NotThereError
 from interplm_wh.progress import Bar
-from interplm_wh.store import Transaction, layout
+from interplm_wh.store import Transaction, files, layout
 from interplm_wh.store.rows import first_row, value
 
 TABLE = "features"
@@ -33,12 +33,19 @@ def lay_sae_features(tx: Transaction, sae: str, *, scale: Float32 | None = None)
     -------
     bool
         Whether there is a checkpoint scale.
+
+    Raises
+    ------
+    NotThereError
+        If there is no such SAE.
+    CheckError
+        If its weights are not the ones that were added.
     """
-    row = first_row(tx.con, "select n_features from saes where sae = ?", [sae])
+    row = first_row(tx.con, "select n_features, sha256 from saes where sae = ?", [sae])
     if row is None:
         raise NotThereError(f"there is no SAE {sae}; see: interplm-wh info")
     n_features = int(row[0])
-    decoder_norm, checkpoint = _from_weights(tx.root / layout.SAES / sae / "sae.safetensors")
+    decoder_norm, checkpoint = _from_weights(layout.weights(tx.root, sae), row[1])
     scale = checkpoint if scale is None else scale
     columns = {
         "sae": pa.array([sae] * n_features, pa.string()),
@@ -54,9 +61,14 @@ def lay_sae_features(tx: Transaction, sae: str, *, scale: Float32 | None = None)
     return scale is not None
 
 
-def _from_weights(path: Path) -> tuple[Float32 | None, Float32 | None]:
+def _from_weights(path: Path, sha256: str | None) -> tuple[Float32 | None, Float32 | None]:
     if not path.exists():
         return None, None
+    if files.sha256(path) != sha256:
+        raise CheckError(
+            f"{path}: the weights have changed since they were added (sha256 differs); restore the file from "
+            "a copy, or remove the SAE and add it again"
+        )
     from safetensors.numpy import load_file
 
     tensors = load_file(path)
@@ -86,10 +98,16 @@ def fix(
         What `saes.scale_source` says; `source` by default.
     """
     if source is None and plan.folders_of(tx.con, mart.name, sae):
+        _require_whole(tx, mart, sae)
         return plan.Step(mart, sae, "current", "", "", (), ())
     has_checkpoint = lay_sae_features(tx, sae, scale=given)
     if source == "checkpoint" and not has_checkpoint:
         raise InputError(f"the checkpoint of {sae} carries no scale; use: scale --sae {sae} --from all")
+    if source == "valid" and not _n_proteins(tx, sae, source):
+        raise InputError(
+            f"no protein of the split 'valid' is encoded by {sae}, so that it has nothing to take the scale "
+            f"from; use: scale --sae {sae} --from all"
+        )
     source = source or ("checkpoint" if has_checkpoint else "all")
     # To the SQL a scale that is given is the same, wherever it came from.
     in_sql = "checkpoint" if source == "fasta" else source
@@ -107,6 +125,16 @@ def fix(
     )
     tx.con.execute("drop table sae_features")
     return step
+
+
+def _require_whole(tx: Transaction, mart: marts.Mart, sae: str) -> None:
+    """Refuse to go on without the scale: made again, it need not be the one that was fixed."""
+    planner = plan.Planner(tx.con, tx.locate)
+    if not all(planner.is_whole(folder) for folder, _ in plan.folders_of(tx.con, mart.name, sae)):
+        raise NotThereError(
+            f"the scale of {sae} is damaged or gone (see: interplm-wh verify); restore the file of "
+            f"{mart.name} from a copy, or take the scale anew with: interplm-wh scale --sae {sae} --from all"
+        )
 
 
 def _n_proteins(tx: Transaction, sae: str, source: str) -> int:

@@ -108,7 +108,7 @@ class Encoder:
             check = layer_check.check_layer(
                 self.plm, self.saes[row.sae], layer=row.layer, sequences=sequences
             )
-            check.require(row.sae)
+            check.require(row.sae, is_added=True)
             check.warn(row.sae)
             layer_check.save_check(folder, check)
 

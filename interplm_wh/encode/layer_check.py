@@ -72,8 +72,13 @@ class LayerCheck:
         head = [f"variance explained on {self.n_proteins} proteins ({self.n_residues:,} residues):"]
         return head + [f"  layer {i:>2}  {e:9.4f}{marks.get(i, '')}" for i, e in enumerate(self.explained)]
 
-    def require(self, name: str) -> None:
+    def require(self, name: str, *, is_added: bool = False) -> None:
         """Refuse an SAE that explains another layer better.
+
+        Parameters
+        ----------
+        is_added : bool
+            Whether the warehouse has it already, so that it has to be removed first.
 
         Raises
         ------
@@ -81,13 +86,14 @@ class LayerCheck:
             With the table.
         """
         if not self.is_right:
+            again = f"remove it (interplm-wh remove sae {name}), then add it" if is_added else "add it"
             raise MismatchError(
                 "\n".join(
                     [
                         f"{name}: declared for layer {self.layer}, but it explains layer {self.best} best",
                         *self.table(),
-                        f"give --layer {self.best}, or the PLM that it was trained on; "
-                        "to take it as it is, add it with --force",
+                        f"{again} with --layer {self.best}, or with the PLM that it was trained on; "
+                        "or with --force, to take it as it is",
                     ]
                 )
             )

@@ -59,6 +59,13 @@ class SourceWriter:
         ).fetchall()
         return int(rows[0][0]), int(rows[0][1])
 
+    def n_before(self) -> tuple[int, int]:
+        """Return the annotations that the source had before, and the proteins that it covered."""
+        rows = self.con.execute(
+            "select n_annotations, n_covered from sources where source = ?", [self.source]
+        ).fetchall()
+        return rows[0] if rows else (0, 0)
+
     def add_spans(self) -> None:
         """Write what stands in the temporary table `annotation_spans`."""
         self._name_concepts()

@@ -27,6 +27,8 @@ class AddAnnotationsReport:
     Attributes
     ----------
     source : str
+    n_before : tuple of int
+        Annotations of the source that these replace, and the proteins that it covered.
     n_files, n_rows : int
         Files, and their entries (of an export) or rows (of a table).
     n_annotations, n_concepts, n_proteins : int
@@ -50,6 +52,7 @@ class AddAnnotationsReport:
     """
 
     source: str
+    n_before: tuple[int, int]
     n_files: int
     n_rows: int
     n_annotations: int
@@ -73,6 +76,12 @@ class AddAnnotationsReport:
             f"it covers {self.n_covered:,} proteins ({annotation_coverage.words(self.covers)}): "
             "where they have no annotation, that counts as absence",
         ]
+        if any(self.n_before):
+            n_annotations, n_covered = self.n_before
+            said.append(
+                f"it replaces the {n_annotations:,} annotations on {n_covered:,} covered proteins that "
+                f"{self.source} had before; to keep both, give all files together, or another --source"
+            )
         if self.n_outside:
             said.append(
                 f"{self.n_outside:,} annotations are on proteins that it does not cover: never counted"
@@ -134,6 +143,7 @@ def add_annotations(
             tx.fingerprint_input(file.path)
         _know_proteins(tx.con)
         writer = SourceWriter(tx, name)
+        n_before = writer.n_before()
         if is_export:
             n_rows = uniprot_annotations.load(writer, inputs)
             unread = uniprot_annotations.unread_columns(tx.con, inputs)
@@ -142,7 +152,9 @@ def add_annotations(
             unread = annotation_tables.unread_columns(inputs)
         annotation_coverage.choose(tx.con, chosen)
         writer.finish(covers=annotation_coverage.label(chosen))
-        report = _report(writer, n_files=len(inputs), n_rows=n_rows, covers=chosen, unread=unread)
+        report = _report(
+            writer, n_before=n_before, n_files=len(inputs), n_rows=n_rows, covers=chosen, unread=unread
+        )
         tx.publish()
     return report
 
@@ -184,12 +196,19 @@ def _know_proteins(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _report(
-    writer: SourceWriter, *, n_files: int, n_rows: int, covers: str, unread: tuple[str, ...]
+    writer: SourceWriter,
+    *,
+    n_before: tuple[int, int],
+    n_files: int,
+    n_rows: int,
+    covers: str,
+    unread: tuple[str, ...],
 ) -> AddAnnotationsReport:
     reasons = writer.reasons()
     n_clipped = dict(reasons).get(CLIPPED, 0)
     return AddAnnotationsReport(
         source=writer.source,
+        n_before=n_before,
         n_files=n_files,
         n_rows=n_rows,
         n_annotations=writer.count("annotations"),

@@ -1,6 +1,6 @@
 -- output: block_letters
 -- grain:  letter_group, band_feature
--- inputs: chunk_bins, chunk_residues
+-- inputs: chunk_bins, chunk_letters
 -- params: none
 -- what:   Residues of each letter of a chunk of a block on which a feature passes each threshold.
 select
@@ -12,5 +12,5 @@ select
     count(*) filter (where b.passed >= 68719476736)::integer as passed_4,
     count(*) filter (where b.passed >= 281474976710656)::integer as passed_5
 from chunk_bins as b
-inner join chunk_residues as r on b.place = r.place
+inner join chunk_letters as r on b.place = r.place
 group by r.letter_group, b.band_feature
