@@ -550,6 +550,18 @@ def test_what_verify_says_of_a_damaged_mart_mends_it(built: Path, table: str) ->
     assert verify(built).is_sound
 
 
+def test_verify_finds_a_table_that_contradicts_another(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    build.build(path, min_residues=5, min_domains=3)
+    with store.write(path, command="test") as tx:
+        folder = tx.new_folder("source_firing", sae="a")
+        tx.write_query(folder, "select * replace (1::bigint as n_residues) from source_firing")
+        tx.replace("source_firing", [folder], sae="a")
+        tx.publish()
+    # A feature cannot fire on more residues of a concept than it fires on at all.
+    assert any(fault.startswith("concept_f1: fp is at least 0") for fault in verify(path).faults)
+
+
 def test_verify_finds_a_missing_and_an_unrecorded_part(built: Path) -> None:
     part = some_part(built, "feature_stats")
     part.rename(part.with_name("other.parquet"))
