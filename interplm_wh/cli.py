@@ -15,7 +15,23 @@ import click
 from interplm_wh import __version__
 from interplm_wh.errors import InterplmError
 
+_DEBUG = "--debug"
+_STOPPED = "stopped; what was published before is intact, and the same command goes on from there"
 FILES = click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+
+
+class _Command(click.Command):
+    """A command that takes no empty argument: a variable of the shell was not set."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "" in args:
+            raise click.UsageError("an argument is empty; is a variable of the shell not set?", ctx)
+        return super().parse_args(ctx, args)
+
+
+class _Group(click.Group):
+    command_class = _Command
+    group_class = type
 
 
 class _Report(Protocol):
@@ -35,7 +51,7 @@ def _folder(_ctx: click.Context, _param: click.Parameter, text: str) -> Path:
     return Path(text)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "-w", "--warehouse", envvar="INTERPLM_WH", default="warehouse", show_default=True,
     callback=_folder, type=click.Path(), help="Folder of the warehouse; also $INTERPLM_WH.",
@@ -113,7 +129,11 @@ def add_proteins(
 @FILES
 @click.option("--source", help="Name of the source; loading it again replaces it.")
 @click.option("--covers", metavar="all|listed|FILE", help="The proteins in which the source looked.")
-@click.option("--skip-bad", is_flag=True, help="Reject and count bad rows instead of stopping.")
+@click.option(
+    "--skip-bad",
+    is_flag=True,
+    help="Reject and count bad rows of tables instead of stopping; those of exports always are.",
+)
 @click.pass_obj
 def add_annotations(
     warehouse: Path, files: tuple[Path, ...], source: str | None, covers: str | None, skip_bad: bool
@@ -192,7 +212,10 @@ def encode(
     min_value: float | None,
     token_budget: int | None,
 ) -> None:
-    """Encode the proteins that an SAE has not encoded yet; SAEs of one PLM share its passes."""
+    """Encode the proteins that an SAE has not encoded yet; SAEs of one PLM share its passes.
+
+    Exit code 1 where proteins were encoded in vain, since they changed meanwhile.
+    """
     from interplm_wh.encode import encode
 
     report = encode(
@@ -200,10 +223,12 @@ def encode(
         **({} if token_budget is None else {"token_budget": token_budget}),
     )  # fmt: skip
     show(report)
+    if report.n_discarded:
+        raise SystemExit(1)
 
 
 @cli.command()
-@click.option("--sae", required=True)
+@click.option("--sae", required=True, help="SAE whose scale is replaced.")
 @click.option(
     "--from", "source", required=True, metavar="all|valid|checkpoint|FASTA", help="What sets the scale."
 )
@@ -354,17 +379,18 @@ def _numbers(text: str | None) -> list[float] | None:
 def main() -> None:
     """Run the command line; errors go to standard error with exit code 1, wrong usage with 2."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    debug = "--debug" in sys.argv[1:]
+    arguments = [word for word in sys.argv[1:] if word != _DEBUG]  # it may stand anywhere
+    debug = len(arguments) < len(sys.argv) - 1
     # Read when torch is loaded: threads that wait must not hold a core that another process needs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end is like Ctrl-C
     try:
-        cli.main(prog_name="interplm-wh", standalone_mode=False)
+        cli.main(arguments, prog_name="interplm-wh", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None
     except click.Abort:
-        _fail("stopped; what was published before is intact, and the same command goes on from there")
+        _fail(_STOPPED)
     except InterplmError as error:
         if debug:
             raise
@@ -377,15 +403,26 @@ def main() -> None:
 
 def _unexpected(error: Exception) -> str:
     if isinstance(error, PermissionError):
-        return f"you may not write to {error.filename}; ask its owner, or copy the warehouse and use the copy"
+        return f"you may not use {error.filename}; ask its owner, or copy the warehouse and use the copy"
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}; nothing half-written was published"
     text = str(error) or type(error).__name__
+    first = text.partition("\n")[0]
+    if "Query interrupted" in text or type(error).__name__ == "InterruptException":
+        return _STOPPED
+    if "see: interplm-wh verify" in text:
+        return first.removeprefix("Invalid Input Error: ")
+    if "Corrupt database file" in text:
+        return f"the catalogue is damaged ({first}); restore it from a copy, or begin anew with init"
     if "No space left" in text:
         return f"the disk is full ({text}); free some space and run the same command again"
     if "No files found" in text or "Cannot open file" in text:
-        return f"a file of the warehouse is gone ({text.partition(chr(10))[0]}); see: interplm-wh verify"
+        return f"a file of the warehouse is gone ({first}); see: interplm-wh verify"
+    if "Parquet" in text or "parquet" in first:
+        return f"a file of the warehouse is damaged ({first}); see: interplm-wh verify"
+    if "Symlink loop" in text:
+        return f"{first}; give a path that leads to a file"
     if type(error).__name__ == "OutOfMemoryException":
         return (
             "DuckDB needs more memory than it may take; nothing was published; let it take more with "

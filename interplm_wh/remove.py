@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from interplm_wh import build, names, schema, store
-from interplm_wh.errors import InputError, NotThereError, faults_message
+from interplm_wh import build, names, progress, schema, store
+from interplm_wh.errors import CheckError, InputError, NotThereError, faults_message
 from interplm_wh.quote import quote_literal
-from interplm_wh.store import Transaction, layout
+from interplm_wh.store import Transaction, layout, parts
 from interplm_wh.store.rows import first_row
 
 # What a scale was taken from stays its source when proteins go: it is fixed until it is replaced.
 _KEPT_PER_SAE = frozenset({"activations", "encodings", "features"})
+
+
+_REWRITTEN = ("activations", "annotations", "coverage", "encodings", "proteins")
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,11 @@ def remove_proteins(warehouse: str | Path, accessions: Sequence[str]) -> RemoveR
         If an accession is not in the warehouse.
     InputError
         If no protein would be left.
+    CheckError
+        If a file that has to be written anew is damaged.
     """
     with store.write(warehouse, command="remove proteins", settings={"accessions": list(accessions)}) as tx:
+        _require_sound(tx)
         _number_anew(tx, accessions)
         saes = [
             sae for (sae,) in tx.con.execute("select distinct sae from encodings order by sae").fetchall()
@@ -104,6 +110,24 @@ def remove_proteins(warehouse: str | Path, accessions: Sequence[str]) -> RemoveR
         build.run(tx)
         tx.publish()
     return RemoveReport(f"removed {len(set(accessions)):,} proteins and built again what counted them")
+
+
+def _require_sound(tx: Transaction) -> None:
+    """Refuse to write damaged files anew: what they lack would be gone, and nothing would show it."""
+    recorded = [
+        part
+        for part in tx.con.sql("from parts order by path").to_arrow_table().to_pylist()
+        if part["table_name"] in _REWRITTEN
+    ]
+    with progress.track("comparing files with their checksums", total=len(recorded), unit="files") as bar:
+        faults = [fault for of in parts.misplaced(tx.con, tx.root).values() for fault in of.extra]
+        for part in recorded:
+            faults += parts.faults(tx.root, part)
+            bar.advance(1)
+    if faults:
+        raise CheckError(
+            faults_message(str(tx.root), faults, "nothing was removed; what to do says: interplm-wh verify")
+        )
 
 
 def _number_anew(tx: Transaction, accessions: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import small
 from interplm_wh import build, commands, remove, schema, store
 from interplm_wh.ask import info, report, verify
 from interplm_wh.build import blocks, marts
-from interplm_wh.errors import InputError, NotThereError
+from interplm_wh.errors import CheckError, InputError, NotThereError
 
 MARTS = [mart.name for mart in marts.ordered()]
 PER_BLOCK = [mart.name for mart in marts.ordered() if mart.is_per_block and mart.name != "features"]
@@ -338,6 +338,24 @@ def test_removing_a_source_removes_its_concepts_and_scores(path: Path) -> None:
         assert wh.sql("from concept_f1 where concept = 'amino_acid_A'").num_rows > 0
     assert verify(path).is_sound
     assert info(path).lines()[-1] == "every table is up to date"
+
+
+@pytest.mark.parametrize("table", ["activations", "encodings", "proteins", "annotations", "coverage"])
+@pytest.mark.parametrize("damage", ["missing", "flipped"])
+def test_removing_proteins_writes_no_damaged_file_anew(path: Path, table: str, damage: str) -> None:
+    build.build(path, **SCORE)
+    part = next((path / "lake" / table).rglob("*.parquet"))
+    data = bytearray(part.read_bytes())
+    if damage == "missing":
+        part.unlink()
+    else:
+        data[len(data) // 3] ^= 1
+        part.write_bytes(data)
+    before = (path / "warehouse.duckdb").read_bytes()
+    with pytest.raises(CheckError, match="nothing was removed"):
+        remove.remove_proteins(path, ["P0003"])
+    assert (path / "warehouse.duckdb").read_bytes() == before
+    assert not verify(path).is_sound
 
 
 def test_removing_proteins_is_as_if_they_had_never_been_there(path: Path, tmp_path: Path) -> None:

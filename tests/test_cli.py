@@ -21,6 +21,7 @@ import small
 import interplm_wh
 from interplm_wh import build, commands, docs
 from interplm_wh.cli import cli
+from interplm_wh.ingest import activation_blocks, annotation_tables, proteins
 
 Run = subprocess.CompletedProcess[bytes]
 
@@ -136,6 +137,40 @@ def test_query_prints_every_format_clean(built: Path) -> None:
     assert "accession" in table
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("query", ""),
+        ("report", "--sae", ""),
+        ("add", "annotations", "x.csv", "--covers", ""),
+        ("add", "sae", ""),
+    ],
+)
+def test_an_empty_argument_is_wrong_usage(built: Path, words: tuple[str, ...]) -> None:
+    done = run("-w", built, *words)
+    assert done.returncode == 2
+    assert b"an argument is empty" in done.stderr
+
+
+def test_debug_may_stand_anywhere(built: Path) -> None:
+    for words in (("--debug", "query", "selekt"), ("query", "selekt", "--debug")):
+        done = run("-w", built, *words)
+        assert done.returncode == 1
+        assert b"Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_every_type_is_written_in_every_format(built: Path, form: str) -> None:
+    sql = (
+        "select [1] as l, {'a': [1]} as s, map {1: 2} as m, interval 1 day as i, '\\x00'::blob as b, "
+        "time '10:00' as t, timestamptz '2020-01-01' as z, uuid() as u, null as n, 1.5::decimal(9, 2) as d, "
+        "1::hugeint as h, ['\\x00'::blob] as lb, date '2020-01-01' as y, 'x' as x"
+    )
+    done = run("-w", built, "query", sql, "--format", form)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout
+
+
 def test_query_explains(built: Path) -> None:
     assert b"PROJECTION" in run("-w", built, "query", "explain select 1").stdout.upper()
     assert b"TOTAL TIME" in run("-w", built, "query", "Explain  Analyze\nselect 1").stdout.upper()
@@ -168,7 +203,6 @@ def test_query_joins_a_file_of_the_user(built: Path, tmp_path: Path) -> None:
         "/**/ explain analyze explain analyze copy (select 1) to 'stolen.csv'",
         "selekt 1",
         "select * from nowhere",
-        "",
     ],
 )
 def test_query_only_reads(built: Path, tmp_path: Path, sql: str) -> None:
@@ -202,6 +236,24 @@ def test_verify_says_sound_or_ends_with_one(built: Path, tmp_path: Path) -> None
     assert part.name.encode() in done.stdout
 
 
+def test_a_damaged_warehouse_is_said_to_be_so_and_verify_is_named(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    lab = tmp_path / "lab.csv"
+    lab.write_text("accession,start,stop,concept\nP0001,2,5,patch\n")
+    part = next((path / "lake" / "proteins").rglob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:100])
+    works: tuple[tuple[str | Path, ...], ...] = (
+        ("build",), ("info",), ("query", "from proteins"), ("add", "annotations", lab),
+        ("remove", "proteins", "P0001"), ("remove", "source", "mine"),
+    )  # fmt: skip
+    for words in works:
+        done = run("-w", path, *words)
+        said = done.stderr.decode()
+        assert done.returncode == 1, (words, said)
+        assert "verify" in said, (words, said)
+        assert "--debug" not in said and str(lab) not in said, (words, said)
+
+
 def test_the_shell_opens_the_warehouse_from_any_folder(built: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "interplm_wh", "-w", str(built), "shell"],
@@ -220,6 +272,14 @@ def test_answers_are_the_same_as_arrow_and_polars(built: Path) -> None:
         frame = wh.polars("from feature_stats order by feature")
     assert frame.to_arrow().to_pylist() == arrow.to_pylist()
     assert wh.path == built
+
+
+def test_the_page_of_inputs_names_every_column() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "inputs.md").read_text()
+    tables = (
+        *proteins.TABLE, annotation_tables.REQUIRED, annotation_tables.OPTIONAL, activation_blocks.COLUMNS,
+    )  # fmt: skip
+    assert [name for names in tables for name in names if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("page", sorted(docs.pages()))

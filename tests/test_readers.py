@@ -80,6 +80,28 @@ def test_what_cannot_be_read_is_refused_with_its_reason(tmp_path: Path, content:
         readers.recognise(path)
 
 
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a pipe or device"):
+        readers.recognise(tmp_path / "pipe")
+
+
+def test_parquet_columns_that_differ_by_case_alone_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"value": [1.0], "Value": [7.0]}), tmp_path / "two.parquet")
+    with pytest.raises(InputError, match="Value, value more than once"):
+        readers.recognise(tmp_path / "two.parquet")
+
+
+def test_lines_that_end_in_different_ways_are_named_as_the_cause(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.csv"
+    path.write_bytes(b"accession,start\nP1,1\r\nP2,3\r\n")
+    with duckdb.connect() as con, pytest.raises(InputError, match="lines end in different ways"):
+        file = readers.recognise(path)
+        with readers.reading(con, file):
+            readers.create_view(con, file, "given", required=["accession", "start"])
+            con.execute("from given").fetchall()
+
+
 def test_an_absent_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no file"):
         readers.recognise(tmp_path / "none")

@@ -14,6 +14,7 @@ from torch import Tensor
 from interplm_wh.errors import CheckError, MismatchError, ModelError
 from interplm_wh.sae import load_sae, registry, saved, sparse
 from interplm_wh.sae.base import SAE, Weights
+from interplm_wh.sae.checkpoint import read_state_dict
 from interplm_wh.sae.formats import read
 from interplm_wh.sae.identity import IdentitySAE
 from interplm_wh.sae.saved import SaeIdentity, load_saved, save_sae, weights_bytes
@@ -153,6 +154,29 @@ def test_a_malicious_pickle_is_refused_and_not_run(tmp_path: Path, form: str) ->
     with pytest.raises(ModelError, match=r"ae_normalized\.pt: refused.*nothing in it was run"):
         load_sae(str(path))
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.eye(4).to_sparse(), torch.empty(4, 4, device="meta"), torch.eye(4, dtype=torch.complex64)],
+    ids=["sparse", "meta", "complex"],
+)
+def test_tensors_that_are_not_dense_real_numbers_are_refused(tmp_path: Path, tensor: torch.Tensor) -> None:
+    path = tmp_path / "ae.pt"
+    torch.save({"encoder.weight": tensor}, path)
+    with pytest.raises(ModelError, match=r"encoder\.weight is a .* tensor; give dense real numbers"):
+        read_state_dict(path)
+
+
+def test_a_changed_byte_of_an_archive_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "ae.pt"
+    torch.save({"encoder.weight": torch.arange(1000.0)}, path)
+    data = bytearray(path.read_bytes())
+    at = data.index(np.float32(500.0).tobytes() + np.float32(501.0).tobytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="is damaged"):
+        read_state_dict(path)
 
 
 def test_files_that_are_no_weights_or_cut_short_are_named(tmp_path: Path) -> None:

@@ -148,6 +148,12 @@ def test_without_proteins_the_layer_is_checked_at_the_first_encode(
     assert len(kept["variance_explained"]) == 3
 
 
+def test_a_letter_that_the_plm_does_not_know_is_named_by_protein(filled: Path, plm: Path, relu: Path) -> None:
+    add_proteins(filled, [write_fasta(filled.parent / "j.fasta", {"Jones": "MKJA"})])
+    with pytest.raises(InputError, match="Jones: unknown letter 'J'"):
+        add_sae(filled, str(relu), name="a", plm=str(plm), layer=1, device="cpu")
+
+
 def test_neurons_are_checked_by_width_alone(filled: Path, plm: Path) -> None:
     report = add_sae(filled, "identity", name="n", plm=str(plm), layer=2, device="cpu")
     assert (report.check, report.n_features, table(filled, "saes")[0]["role"]) == (None, 32, "neurons")

@@ -461,6 +461,31 @@ def test_other_folders_work(tmp_path: Path, name: str) -> None:
     assert verify(path).is_sound
 
 
+def test_a_table_with_a_missing_or_a_foreign_file_gives_no_rows(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    with store.write(path, command="test") as tx:
+        small.add_proteins(tx, 4)
+        small.add_activations(tx, "a", 20, 23)
+        tx.publish()
+    part = some_part(path)
+    copy = part.with_name("zzz.parquet")
+    shutil.copy(part, copy)
+    for fault in ("zzz.parquet stands in a published folder but is not recorded", f"{part.name} is missing"):
+        with store.open(path) as wh:
+            with pytest.raises(duckdb.Error, match=f"activations cannot be read: .*{fault}; see: .*verify"):
+                wh.sql("select count(*) from activations")
+            assert wh.sql("select count(*) as n from proteins")["n"].to_pylist() == [24]
+        copy.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+def test_a_seed_that_sql_cannot_hold_makes_no_warehouse(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too large"):
+        store.init(tmp_path / "w", seed=2**62 + 1)
+    assert not (tmp_path / "w").exists()
+    store.init(tmp_path / "w", seed=2**62)
+
+
 def test_verify_finds_changed_weights(tmp_path: Path) -> None:
     path = small.make(tmp_path / "w")
     with store.write(path, command="test") as tx:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Literal
 
@@ -71,13 +72,13 @@ def write_rows(rows: pa.Table, to: IO[bytes], *, form: Format) -> None:
     if form != "table" and len(set(rows.column_names)) < rows.num_columns:
         raise InputError(f"two columns have one name ({', '.join(rows.column_names)}); name them with AS")
     if form == "csv":
-        pyarrow.csv.write_csv(_flat(rows), to)
+        pyarrow.csv.write_csv(_as_text(rows, lambda kind: not _is_plain(kind)), to)
     elif form == "parquet":
-        pq.write_table(rows, to, compression="zstd")
+        pq.write_table(_as_text(rows, pa.types.is_interval), to, compression="zstd")
     elif form == "json":
         import polars
 
-        frame = polars.from_arrow(rows)
+        frame = polars.from_arrow(_as_text(rows, lambda kind: not (_is_plain(kind) or _is_nested(kind))))
         assert isinstance(frame, polars.DataFrame)
         to.write(frame.write_ndjson().encode())
     else:
@@ -86,16 +87,29 @@ def write_rows(rows: pa.Table, to: IO[bytes], *, form: Format) -> None:
             to.write(f"{con.sql('from answer')}\n".encode())
 
 
-def _flat(rows: pa.Table) -> pa.Table:
-    """Return rows with what CSV has no form for (lists, intervals, bytes) as the text that DuckDB gives."""
+def _is_plain(kind: pa.DataType) -> bool:
     known = (
         pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean,
         pa.types.is_string, pa.types.is_large_string, pa.types.is_date, pa.types.is_timestamp,
     )  # fmt: skip
-    others = [f.name for f in rows.schema if not any(is_known(f.type) for is_known in known)]
-    if not others:
+    return any(is_known(kind) for is_known in known)
+
+
+def _is_nested(kind: pa.DataType) -> bool:
+    """Whether it is a list or struct of plain values all the way down."""
+    if pa.types.is_list(kind):
+        return _is_plain(kind.value_type) or _is_nested(kind.value_type)
+    if pa.types.is_struct(kind):
+        return all(_is_plain(field.type) or _is_nested(field.type) for field in kind)
+    return False
+
+
+def _as_text(rows: pa.Table, is_foreign: Callable[[pa.DataType], bool]) -> pa.Table:
+    """Return rows with the columns that a format has no form for as the text that DuckDB gives."""
+    foreign = [field.name for field in rows.schema if is_foreign(field.type)]
+    if not foreign:
         return rows
-    cast = ", ".join(f"{quote_identifier(name)}::varchar as {quote_identifier(name)}" for name in others)
+    cast = ", ".join(f"{quote_identifier(name)}::varchar as {quote_identifier(name)}" for name in foreign)
     with duckdb.connect() as con:
         con.register("answer", rows)
         return con.sql(f"select * replace ({cast}) from answer").to_arrow_table()  # noqa: S608

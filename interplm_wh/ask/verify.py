@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from interplm_wh import progress, schema, store
 from interplm_wh.build import marts
 from interplm_wh.build.scale import TABLE as SCALE
 from interplm_wh.quote import quote_identifier
-from interplm_wh.store import catalogue, checks, files, layout, ordered
+from interplm_wh.store import catalogue, checks, files, layout, ordered, parts
 
 
 @dataclass(frozen=True)
@@ -63,20 +61,22 @@ def verify(warehouse: str | Path) -> VerifyReport:
         If there is none.
     """
     with store.open(warehouse) as wh:
-        parts = wh.sql("from parts order by path").to_pylist()
+        recorded = wh.sql("from parts order by path").to_pylist()
         tables = [*catalogue.catalogue_tables(), *catalogue.lake_tables()]
         views = _views()
         faults: list[str] = []
-        with progress.track("verifying", total=len(parts) + len(tables) + len(views), unit="checks") as bar:
+        with progress.track(
+            "verifying", total=len(recorded) + len(tables) + len(views), unit="checks"
+        ) as bar:
             damaged: set[str] = set()
-            for part in parts:
-                found = _part_faults(wh.path, part)
+            for part in recorded:
+                found = parts.faults(wh.path, part)
                 faults += found
                 if found:
                     damaged.add(part["table_name"])
                 bar.advance(1)
             faults += _weights_faults(wh)
-            faults += _unlisted(wh, {part["path"] for part in parts})
+            faults += [fault for found in parts.misplaced(wh.con, wh.path).values() for fault in found.extra]
             for table in tables:
                 # A table with a damaged file cannot be read; that file is a fault already.
                 if table.name not in damaged and not _reads_damaged(table, damaged):
@@ -89,7 +89,7 @@ def verify(warehouse: str | Path) -> VerifyReport:
                     faults += checks.run(wh.con, schema.table(name), quote_identifier(name))
                 bar.advance(1)
     made = {mart.name for mart in marts.ordered()} - {SCALE}
-    return VerifyReport(len(tables) + len(views), len(parts), tuple(faults), tuple(sorted(damaged & made)))
+    return VerifyReport(len(tables) + len(views), len(recorded), tuple(faults), tuple(sorted(damaged & made)))
 
 
 def _views() -> dict[str, tuple[str, ...]]:
@@ -107,26 +107,6 @@ def _reads_damaged(table: schema.Table, damaged: set[str]) -> bool:
     return any((c.references or "").partition(".")[0] in damaged for c in table.columns)
 
 
-def _part_faults(root: Path, part: dict[str, object]) -> list[str]:
-    path = root / str(part["path"])
-    if not path.is_file():
-        return [f"{part['path']} is missing"]
-    if path.stat().st_size != part["n_bytes"]:
-        return [f"{part['path']} has {path.stat().st_size:,} bytes instead of {part['n_bytes']:,}"]
-    if files.sha256(path) != part["sha256"]:
-        return [f"{part['path']} was changed: its checksum is not the recorded one"]
-    try:
-        fact = files.facts(path)
-        table = schema.tables().get(str(part["table_name"]))
-        found = ordered.order_fault(path, table) if table is not None else None
-    except (pa.ArrowException, OSError) as error:
-        return [f"{part['path']} cannot be read ({error})"]
-    faults = [f"{part['path']}: {found}"] if found else []
-    if fact.n_rows != part["n_rows"]:
-        faults.append(f"{part['path']} has {fact.n_rows:,} rows instead of {part['n_rows']:,}")
-    return faults
-
-
 def _weights_faults(wh: store.Warehouse) -> list[str]:
     faults: list[str] = []
     for row in wh.sql("select sae, sha256 from saes where sha256 is not null order by sae").to_pylist():
@@ -136,13 +116,3 @@ def _weights_faults(wh: store.Warehouse) -> list[str]:
         elif files.sha256(path) != row["sha256"]:
             faults.append(f"{path.relative_to(wh.path)} was changed: its checksum is not the recorded one")
     return faults
-
-
-def _unlisted(wh: store.Warehouse, listed: set[str]) -> list[str]:
-    folders = [f for paths in catalogue.current_folders(wh.con).values() for f in paths]
-    there = {
-        file.relative_to(wh.path).as_posix()
-        for folder in folders
-        for file in (wh.path / folder).glob("*.parquet")
-    }
-    return [f"{path} stands in a published folder but is not recorded" for path in sorted(there - listed)]

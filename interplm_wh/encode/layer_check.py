@@ -25,7 +25,7 @@ ENOUGH = 0.5
 """Variance explained below which a right layer is still doubtful."""
 CHECK_FILE = "layer_check.yaml"
 _CALL_RESIDUES = 2048
-PROTEINS_SQL = "select sequence from proteins order by md5(accession), accession limit 64"
+PROTEINS_SQL = "select accession, sequence from proteins order by md5(accession), accession limit 64"
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,10 @@ class EncodedSae:
         more = (
             (self.n_present, "were encoded before"),
             (self.n_halved, "in batches that were halved because memory ran out"),
-            (self.n_discarded, "discarded: they changed meanwhile; run encode again"),
+            (
+                self.n_discarded,
+                "discarded: they changed meanwhile, or another run stored them first; run encode again",
+            ),
         )
         return said + "".join(f"; {n:,} {what}" for n, what in more if n)
 
@@ -62,6 +65,11 @@ class EncodeReport:
     dtype: str
     device: str
     seconds: float
+
+    @property
+    def n_discarded(self) -> int:
+        """Proteins that were encoded in vain, over all SAEs."""
+        return sum(sae.n_discarded for sae in self.saes)
 
     @property
     def n_residues(self) -> int:

@@ -15,7 +15,7 @@ from interplm_wh.store.rows import first_row
 
 MAX_ACCESSION = 128
 _UNIPROT = (("Entry", "Sequence"), ("Protein names", "Organism", "Reviewed", "Length", "Cofactor"))
-_TABLE = (("accession", "sequence"), ("name", "organism", "split", "cluster", "is_private"))
+TABLE = (("accession", "sequence"), ("name", "organism", "split", "cluster", "is_private"))
 # Each is made from those before it; all but the candidates are small.
 _STEPS = (
     "proteins_faults",
@@ -171,7 +171,7 @@ def _check_options(
 
 
 def _columns(file: readers.DataFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return _UNIPROT if file.format == "uniprot" else _TABLE
+    return _UNIPROT if file.format == "uniprot" else TABLE
 
 
 def _load(tx: store.Transaction, file: readers.DataFile, place: int) -> None:
@@ -255,7 +255,7 @@ def _report(
         "group by split order by split"
     ).fetchall()
     unread = {
-        c: None for f in known if f.format in ("csv", "tsv", "parquet") for c in f.unread(sum(_TABLE, ()))
+        c: None for f in known if f.format in ("csv", "tsv", "parquet") for c in f.unread(sum(TABLE, ()))
     }
     n_rows = sum(counts.get(fate, 0) for fate in _FATES)
     return AddProteinsReport(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from interplm_wh.errors import InputError, faults_message
 from interplm_wh.quote import quote_identifier, quote_literal
+from interplm_wh.store import layout
 from interplm_wh.store.rows import value
 
 Format = Literal["fasta", "uniprot", "csv", "tsv", "parquet"]
@@ -81,6 +83,8 @@ def recognise(path: str | Path) -> DataFile:
         If it is absent, empty, binary, damaged, or of a kind that is not known.
     """
     path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is a pipe or device, which cannot be read twice; write it to a file first")
     try:
         head, is_gzip = _head(path)
     except FileNotFoundError:
@@ -125,7 +129,7 @@ def _gzip_head(path: Path) -> bytes:
 
 def _parquet_columns(path: Path) -> tuple[str, ...]:
     try:
-        return tuple(pq.read_schema(path).names)
+        return _distinct(path, tuple(pq.read_schema(path).names))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is a truncated or damaged Parquet file; write it again") from error
 
@@ -155,11 +159,16 @@ def _text_file(path: Path, text: str, is_gzip: bool) -> DataFile:
     else:
         shown = first[:40].strip()
         raise InputError(f"{path} is of no known kind (it begins with {shown!r}); give {KNOWN}")
-    names = tuple(c.strip().strip('"') for c in columns)
-    twice = sorted({n for n in names if n and [m.casefold() for m in names].count(n.casefold()) > 1})
-    if twice:
-        raise InputError(f"{path} has the column {', '.join(twice)} more than once; rename one of them")
+    names = _distinct(path, tuple(c.strip().strip('"') for c in columns))
     return DataFile(path.resolve(), kind, is_gzip, names)
+
+
+def _distinct(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse columns that differ by case alone."""
+    times = Counter(name.casefold() for name in names)
+    if twice := sorted({name for name in names if name and times[name.casefold()] > 1}):
+        raise InputError(f"{path} has the column {', '.join(twice)} more than once; rename one of them")
+    return names
 
 
 def require(file: DataFile, columns: Sequence[str]) -> None:
@@ -290,7 +299,7 @@ def reading(con: duckdb.DuckDBPyConnection, file: DataFile, *, in_order: bool = 
     except duckdb.Error as error:
         if not _is_of_the_file(error):
             raise
-        if "CSV Error" in str(error):
+        if "CSV Error" in str(error) or "CSV Parser" in str(error):
             raise InputError(_csv_faults(con, file, str(error))) from error
         reason = str(error).splitlines()[0]
         raise InputError(f"{file.path} cannot be read ({reason}); write it again") from error
@@ -300,6 +309,8 @@ def reading(con: duckdb.DuckDBPyConnection, file: DataFile, *, in_order: bool = 
 
 def _is_of_the_file(error: duckdb.Error) -> bool:
     """Whether the file is at fault, and not a full disk or a query of our own."""
+    if layout.DAMAGED in str(error):
+        return False  # a file of the warehouse
     if isinstance(error, duckdb.IOException):
         return "No space left" not in str(error)
     # DuckDB has no class of its own for Parquet headers that cannot be parsed.
@@ -309,6 +320,9 @@ def _is_of_the_file(error: duckdb.Error) -> bool:
 def _csv_faults(con: duckdb.DuckDBPyConnection, file: DataFile, message: str) -> str:
     """Name every row that is not as wide as the header, or whatever else DuckDB found."""
     if "Number of Columns" not in message:
+        if "invalid state" in message:
+            cause = "its lines end in different ways, or a quote is not closed"
+            return f"{file.path} cannot be read ({cause}); write it again with one kind of line end"
         detail = "; ".join(line.strip() for line in message.splitlines()[:3] if line.strip())
         return f"{file.path} cannot be read ({detail}); write it again as UTF-8 text"
     every = ", ".join(f"max(c{i})" for i in range(len(file.columns)))  # what is not used is not parsed

@@ -182,10 +182,12 @@ def _is_there(row: dict[str, Any] | None, identity: SaeIdentity) -> bool:
 def _check_layer(wh: Warehouse, sae: SAE, *, plm: PLM, layer: int) -> LayerCheck | None:
     from interplm_wh.encode.layer_check import PROTEINS_SQL, check_layer
 
-    sequences = wh.sql(PROTEINS_SQL)["sequence"].to_pylist()
-    if not sequences or sae.architecture == IDENTITY:
+    rows = wh.sql(PROTEINS_SQL).to_pylist()
+    if not rows or sae.architecture == IDENTITY:
         return None
-    return check_layer(plm, sae.to(plm.device), layer=layer, sequences=sequences)
+    sequences = {row["accession"]: row["sequence"] for row in rows}
+    plm.check_letters(sequences)
+    return check_layer(plm, sae.to(plm.device), layer=layer, sequences=list(sequences.values()))
 
 
 def _register(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import warnings
+import zipfile
+import zlib
 from pathlib import Path
 
 import torch
@@ -11,6 +13,19 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from interplm_wh.errors import ModelError
+
+
+def _check_archive(path: Path) -> None:
+    """Compare the members of a zip archive, as which PyTorch saves, with their checksums."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise ModelError(f"{path}: is damaged ({error}); download it again") from error
+    if damaged is not None:
+        raise ModelError(f"{path}: is damaged ({damaged} has another checksum); download it again")
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -21,6 +36,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     ModelError
         If the file holds anything but tensors and plain values, is cut short, or is no such file.
     """
+    _check_archive(path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings(
@@ -39,4 +55,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise ModelError(
             f"{path}: holds {type(loaded).__name__}, not named tensors; give the state dict of an SAE"
         )
+    for name, tensor in loaded.items():
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex() or tensor.is_quantized:
+            kind = f"{str(tensor.layout).removeprefix('torch.')} {str(tensor.dtype).removeprefix('torch.')}"
+            raise ModelError(f"{path}: {name} is a {kind} tensor; give dense real numbers")
     return {str(name): tensor.detach() for name, tensor in loaded.items()}

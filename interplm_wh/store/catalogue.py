@@ -63,10 +63,21 @@ def create_macro(file: sqlfile.SqlFile) -> str:
     return f"create or replace macro {quote_identifier(file.name)}({params}) as table {file.macro_body}"
 
 
-def create_views(con: duckdb.DuckDBPyConnection, folders: Mapping[str, Sequence[Path | str]]) -> None:
-    """Create the lake views over folders, then the stored views and the macros."""
+def create_views(
+    con: duckdb.DuckDBPyConnection,
+    folders: Mapping[str, Sequence[Path | str]],
+    *,
+    faults: Mapping[str, str] | None = None,
+) -> None:
+    """Create the lake views over folders, then the stored views and the macros.
+
+    Parameters
+    ----------
+    faults : mapping of str to str, optional
+        What is known to be wrong with the files of a table.
+    """
     for table in lake_tables():
-        layout.lay_view(con, table, folders.get(table.name, ()))
+        layout.lay_view(con, table, folders.get(table.name, ()), fault=(faults or {}).get(table.name))
     for view in stored_views():
         con.execute(layout.create_view(schema.table(view.name), view.sql))
     for macro in sqlfile.load_folder("macros").values():

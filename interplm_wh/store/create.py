@@ -11,6 +11,7 @@ from interplm_wh.store.transaction import write
 AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
 SEQUENCE_SOURCE = "sequence"
 DEFAULT_THRESHOLDS = (0.0, 0.15, 0.5, 0.6, 0.8)
+MAX_SEED = 2**62
 DEFAULT_SETTINGS = {"min_residues": "1500", "min_domains": "25", "presence": "0.05"}
 
 
@@ -32,9 +33,11 @@ def init(path: str | Path, *, seed: int = 0) -> Path:
     Raises
     ------
     InputError
-        If there is something at `path` already.
+        If there is something at `path` already, or the seed is too large.
     """
     root = layout.root_of(path)
+    if abs(seed) > MAX_SEED:
+        raise InputError(f"the seed {seed} is too large; give a number up to {MAX_SEED:,}")
     if (root / layout.CATALOGUE).exists():
         raise InputError(f"{path} is a warehouse already; use it, or choose another folder")
     if root.exists() and (not root.is_dir() or any(p.name not in _OURS for p in root.iterdir())):

@@ -19,6 +19,9 @@ LAKE = "lake"
 SAES = "saes"
 DOWNLOADS = "downloads"
 
+# What a message about a damaged or missing file ends with.
+DAMAGED = "see: interplm-wh verify"
+
 # Files that DuckDB 2 writes otherwise cannot be opened by the 1.x shell.
 STORAGE_VERSION = "v1.2.0"
 
@@ -80,18 +83,31 @@ def view_select(table: Table, folders: Iterable[Path | str]) -> str:
 
 
 def lay_view(
-    con: duckdb.DuckDBPyConnection, table: Table, folders: Sequence[Path | str], *, temporary: bool = False
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    folders: Sequence[Path | str],
+    *,
+    temporary: bool = False,
+    fault: str | None = None,
 ) -> None:
     """Create the view of a lake table over its folders.
 
     Where a file is damaged or gone, the view fails when it is read, with a message that names it, so
     that everything else can still be asked and the damage mended.
+
+    Parameters
+    ----------
+    fault : str, optional
+        What is known to be wrong with the files.
     """
-    try:
-        con.execute(create_view(table, view_select(table, folders), temporary=temporary))
-    except duckdb.Error as error:
-        first = str(error).partition("\n")[0]
-        broken = f"{table.name} cannot be read: {first}; see: interplm-wh verify"
+    first = fault
+    if first is None:
+        try:
+            con.execute(create_view(table, view_select(table, folders), temporary=temporary))
+        except duckdb.Error as error:
+            first = str(error).partition("\n")[0]
+    if first is not None:
+        broken = f"{table.name} cannot be read: {first}; {DAMAGED}"
         columns = ", ".join(f"null::{c.sql_type} as {quote_identifier(c.name)}" for c in table.columns)
         select = f"select {columns} where error({quote_literal(broken)}) is null"
         con.execute(create_view(table, select, temporary=temporary))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +12,12 @@ import duckdb
 import pyarrow as pa
 
 from interplm_wh.errors import InputError, InterplmError, NotThereError
-from interplm_wh.store import catalogue, layout, published
+from interplm_wh.store import catalogue, layout, parts, published
 
 if TYPE_CHECKING:
     import polars as pl
 
-_GONE = "No files found"
+_GONE = re.compile("No files found|cannot be read: ")
 
 
 class Warehouse:
@@ -47,9 +48,10 @@ class Warehouse:
             raise
         self.con.execute("use wh")
         folders = catalogue.current_folders(self.con)
+        faults = parts.first_faults(self.con, self.path)
         for table in catalogue.lake_tables():
             paths = [self.path / folder for folder in folders.get(table.name, ())]
-            layout.lay_view(self.con, table, paths, temporary=True)
+            layout.lay_view(self.con, table, paths, temporary=True, fault=faults.get(table.name))
 
     def refresh(self) -> bool:
         """Open the newest publish; returns whether there was a newer one."""
@@ -73,7 +75,7 @@ class Warehouse:
             return self._rows(query, params)
         except duckdb.Error as error:
             # A vacuum may have removed what this catalogue names: the newest one names what is there.
-            if _GONE not in str(error) or not self.refresh():
+            if not _GONE.search(str(error)) or not self.refresh():
                 raise
             return self._rows(query, params)
 

@@ -18,7 +18,7 @@ import duckdb
 from interplm_wh import __version__, schema
 from interplm_wh.errors import CheckError, InputError, NotThereError, faults_message
 from interplm_wh.quote import quote_identifier, quote_literal
-from interplm_wh.store import catalogue, checks, files, layout, lock, ordered, published
+from interplm_wh.store import catalogue, checks, files, layout, lock, ordered, parts, published
 from interplm_wh.store.staging import Staging, remove_leftovers, stage
 
 # DuckDB's part of a laptop: the whole process takes half a gigabyte more. What does not fit is written to
@@ -217,7 +217,9 @@ class Transaction:
         if only is None:
             folders = catalogue.current_folders(self.con)
             catalogue.create_views(
-                self.con, {name: [self.locate(f) for f in paths] for name, paths in folders.items()}
+                self.con,
+                {name: [self.locate(f) for f in paths] for name, paths in folders.items()},
+                faults=parts.first_faults(self.con, self.root),
             )
         else:
             layout.lay_view(self.con, schema.table(only), self.folder_paths(only))
