@@ -254,6 +254,19 @@ def test_a_damaged_warehouse_is_said_to_be_so_and_verify_is_named(tmp_path: Path
         assert "--debug" not in said and str(lab) not in said, (words, said)
 
 
+def test_an_sae_can_be_removed_although_proteins_are_damaged(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    part = next((path / "lake" / "proteins").rglob("*.parquet"))
+    data = part.read_bytes()
+    part.write_bytes(data[:100])
+    done = run("-w", path, "remove", "sae", "a")
+    assert done.returncode == 0, done.stderr
+    assert b"proteins cannot be read" in run("-w", path, "query", "from proteins").stderr
+    part.write_bytes(data)
+    assert run("-w", path, "verify").returncode == 0
+    assert b"20" in run("-w", path, "query", "select count(*) as n from proteins").stdout
+
+
 def test_the_shell_opens_the_warehouse_from_any_folder(built: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "interplm_wh", "-w", str(built), "shell"],

@@ -122,12 +122,14 @@ def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None
         )
         con.execute("use catalogue")
         con.execute("set file_search_path = ?", [str(root)])
+        # Found out before, because an error in a transaction would end it.
+        found = {t.name: layout.fault_of(con, t, folders.get(t.name, ())) for t in lake_tables()}
         con.execute("begin")  # one commit instead of one for each of some hundred statements
         for table in catalogue_tables():
             con.register("small", small[table.name])
             con.execute(create_table(table, source="small"))
             con.unregister("small")
-        create_views(con, folders)
+        create_views(con, folders, faults={name: fault for name, fault in found.items() if fault})
         _comment(con)
         con.execute("commit")
         con.execute("checkpoint catalogue")

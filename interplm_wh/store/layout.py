@@ -82,6 +82,15 @@ def view_select(table: Table, folders: Iterable[Path | str]) -> str:
     return f"select {table.column_list} from read_parquet([{globs}]{hive})"  # noqa: S608
 
 
+def fault_of(con: duckdb.DuckDBPyConnection, table: Table, folders: Sequence[Path | str]) -> str | None:
+    """Say why the view of a lake table could not be created; None where it can."""
+    try:
+        con.execute(f"explain {view_select(table, folders)}")
+    except duckdb.Error as error:
+        return str(error).partition("\n")[0]
+    return None
+
+
 def lay_view(
     con: duckdb.DuckDBPyConnection,
     table: Table,
