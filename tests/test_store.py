@@ -446,6 +446,19 @@ def test_what_a_killed_shell_leaves_is_never_published(
         wh.sql("from mine")
 
 
+def test_a_log_that_appears_meanwhile_stops_the_publish_and_leaves_no_folder(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    log = path / (layout.CATALOGUE + ".wal")
+    before = sorted((path / "lake").rglob("*"))
+    with pytest.raises(LockedError, match="delete that file"), store.write(path, command="test") as tx:
+        small.add_proteins(tx, 4)
+        log.write_bytes(b"")
+        tx.publish()
+    log.unlink()
+    assert sorted((path / "lake").rglob("*")) == before
+    assert verify(path).is_sound
+
+
 @pytest.mark.parametrize("name", ["a,b", "run[2]", "what?", "all*", "back\\slash"])
 def test_a_folder_that_duckdb_would_take_for_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
     for work in (store.init, store.open, build.build):

@@ -257,7 +257,10 @@ class Transaction:
         ------
         CheckError
             If a new folder or a small table breaks a rule of its schema; nothing is published then.
+        LockedError
+            If another program writes to the catalogue; nothing is published then either.
         """
+        published.refuse_log(self.root)  # before anything is moved, and once more before the catalogue is
         self._check()
         self.con.execute(
             "insert into runs by name select ? as run_id, ?::timestamp as started, ?::timestamp as finished, "
