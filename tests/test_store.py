@@ -588,6 +588,16 @@ def test_what_verify_says_of_a_damaged_mart_mends_it(built: Path, table: str) ->
     assert verify(built).is_sound
 
 
+@pytest.mark.parametrize("table", ["activations", "proteins", "concept_bands"])
+def test_verify_finds_a_foreign_file_and_goes_on(built: Path, table: str) -> None:
+    part = some_part(built, table)
+    shutil.copy(part, part.with_name("zzz.parquet"))
+    (fault,) = verify(built).faults
+    assert fault.endswith("zzz.parquet stands in a published folder but is not recorded")
+    part.with_name("zzz.parquet").unlink()
+    assert verify(built).is_sound
+
+
 def test_verify_finds_a_table_that_contradicts_another(tmp_path: Path) -> None:
     path = small.make(tmp_path / "w")
     build.build(path, min_residues=5, min_domains=3)

@@ -76,7 +76,9 @@ def verify(warehouse: str | Path) -> VerifyReport:
                     damaged.add(part["table_name"])
                 bar.advance(1)
             faults += _weights_faults(wh)
-            faults += [fault for found in parts.misplaced(wh.con, wh.path).values() for fault in found.extra]
+            for name, of_table in parts.misplaced(wh.con, wh.path).items():
+                faults += of_table.extra
+                damaged.add(name)
             for table in tables:
                 # A table with a damaged file cannot be read; that file is a fault already.
                 if table.name not in damaged and not _reads_damaged(table, damaged):
