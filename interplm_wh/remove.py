@@ -17,7 +17,7 @@ from interplm_wh.store.rows import first_row
 _KEPT_PER_SAE = frozenset({"activations", "encodings", "features"})
 
 
-_REWRITTEN = ("activations", "annotations", "coverage", "encodings", "proteins")
+_REWRITTEN = ["activations", "annotations", "coverage", "encodings", "proteins"]
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,10 @@ def remove_proteins(warehouse: str | Path, accessions: Sequence[str]) -> RemoveR
 
 def _require_sound(tx: Transaction) -> None:
     """Refuse to write damaged files anew: what they lack would be gone, and nothing would show it."""
-    recorded = [
-        part
-        for part in tx.con.sql("from parts order by path").to_arrow_table().to_pylist()
-        if part["table_name"] in _REWRITTEN
-    ]
+    rows = tx.con.sql(
+        "from parts where list_contains($tables, table_name) order by path", params={"tables": _REWRITTEN}
+    )
+    recorded = rows.to_arrow_table().to_pylist()
     with progress.track("comparing files with their checksums", total=len(recorded), unit="files") as bar:
         faults = [fault for of in parts.misplaced(tx.con, tx.root).values() for fault in of.extra]
         for part in recorded:
