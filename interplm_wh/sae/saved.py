@@ -18,6 +18,7 @@ from interplm_wh.errors import CheckError, ModelError
 from interplm_wh.hub import file_sha256
 from interplm_wh.sae import registry
 from interplm_wh.sae.base import SAE, Weights
+from interplm_wh.sae.norm import INPUT_NORMS, InputNorm
 
 WEIGHTS_FILE, IDENTITY_FILE = "sae.safetensors", "sae.yaml"
 # Beside the weights: what a build reads without knowing the architecture.
@@ -137,11 +138,22 @@ def load_saved(folder: Path) -> SavedSae:
         identity.d_model,
         identity.n_features,
         tensors,
-        input_norm="sqrt_d" if identity.input_norm == "sqrt_d" else "none",
+        input_norm=_input_norm(identity.input_norm, folder),
         k=identity.k,
         checkpoint_scale=scale,
     )
     return SavedSae(identity, registry.make(weights, revision=identity.revision))
+
+
+def _input_norm(name: str, folder: Path) -> InputNorm:
+    for norm in INPUT_NORMS:
+        if norm == name:
+            return norm
+    known = ", ".join(INPUT_NORMS)
+    raise ModelError(
+        f"{folder / IDENTITY_FILE}: the input normalisation {name!r} is not known (known: {known}); "
+        "update interplm-wh, or add the SAE again"
+    )
 
 
 def _read_identity(path: Path) -> SaeIdentity:
