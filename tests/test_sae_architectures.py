@@ -14,8 +14,8 @@ from interplm_wh.errors import ModelError
 from interplm_wh.sae import sparse
 from interplm_wh.sae.base import FACTOR, SAE, Weights
 from interplm_wh.sae.linear import LinearSAE
-from interplm_wh.sae.norm import INPUT_NORMS, InputNorm
 from interplm_wh.sae.objective import Objective
+from interplm_wh.sae.options import INPUT_NORMS, InputNorm
 from interplm_wh.sae.registry import ARCHITECTURES, make
 from interplm_wh.sae.selected import largest
 

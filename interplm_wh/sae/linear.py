@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from interplm_wh.sae.base import FACTOR, SAE, Weights
-from interplm_wh.sae.norm import InputNorm
+from interplm_wh.sae.objective import Terms
+from interplm_wh.sae.options import InputNorm
 
 ENCODER, ENCODER_BIAS, DECODER = "encoder.weight", "encoder.bias", "decoder.weight"
 CENTRE, DECODER_BIAS = "bias", "decoder.bias"
@@ -107,6 +108,10 @@ class LinearSAE(SAE):
         """Euclidean norm of each decoder column, float32 [n_features]."""
         norm: Tensor = self.decoder.detach().norm(dim=0)  # [F]
         return norm
+
+    @torch.no_grad()
+    def observe(self, terms: Terms) -> None:
+        """Take note of what a step saw."""
 
     @torch.no_grad()
     def constrain(self) -> None:
