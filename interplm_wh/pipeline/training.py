@@ -32,9 +32,6 @@ def read(
         The pipeline's: an SAE without a layer stands for one per entry.
     """
     files = tuple(str((folder / Path(name).expanduser()).resolve()) for name in section.texts("files"))
-    for file in files:
-        if not Path(file).is_file():
-            section.fault("files", f"there is no file {file}")
     steps = section.integer("steps", low=1)
     if steps is None and "steps" not in section:
         section.fault("steps", "is needed")

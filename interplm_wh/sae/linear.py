@@ -41,7 +41,10 @@ class LinearSAE(SAE):
         input_norm: InputNorm = "none",
         factor: Tensor | None = None,
     ) -> Self:
-        """Make an untrained one: random unit directions, the encoder the decoder's transpose.
+        """Make an untrained one: random unit directions, the encoder in the decoder's directions.
+
+        Where nothing is selected, half of the features are active at first, and together would write F / 2d
+        times what they read: the encoder's rows are shorter by that factor.
 
         Parameters
         ----------
@@ -56,8 +59,9 @@ class LinearSAE(SAE):
         """
         decoder = torch.randn(d_model, n_features, generator=generator)
         decoder /= decoder.norm(dim=0)
+        strength = min(1.0, 2 * d_model / n_features)
         tensors = {
-            ENCODER: decoder.T.contiguous(),
+            ENCODER: decoder.T * (1.0 if cls.needs_k or DECODER not in cls.shapes else strength),
             ENCODER_BIAS: torch.zeros(n_features),
             DECODER: decoder,
             CENTRE if cls.centred else DECODER_BIAS: mean.clone(),

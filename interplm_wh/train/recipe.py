@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from interplm_wh import names
@@ -255,6 +256,9 @@ class TrainingPlan:
             yield f"buffer is {self.buffer} residues, less than a batch of {self.batch}"
         if not self.splits and not self.files:
             yield "there are neither splits nor files to read proteins from"
+        for file in self.files:
+            if not Path(file).is_file():
+                yield f"there is no file {file}"
         for split in self.splits:
             if split not in ("train", "valid", "test"):
                 yield f"{split!r} is no split; there are train, valid and test"

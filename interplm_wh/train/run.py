@@ -327,8 +327,8 @@ def _save(run: _Run, state: Checkpoint) -> None:
     for trainer in run.trainers:
         bad = [name for name, tensor in trainer.sae.tensors.items() if not bool(tensor.isfinite().all())]
         if bad:
-            what = f"{trainer.recipe.name}: {', '.join(bad)} hold values that are not finite after step {state.step}"
-            raise TrainingError(f"{what}; {_last_good(run)}")
+            named = f"{', '.join(bad)} hold values that are not finite"
+            raise TrainingError(f"{trainer.recipe.name}: {named} after step {state.step}; {_last_good(run)}")
     saes = {trainer.recipe.name: trainer.state() for trainer in run.trainers}
     run.checkpoint = replace(state, saes=saes)
     checkpoint.save(run.folder, run.checkpoint)

@@ -111,16 +111,13 @@ class Stream:
         chunks: list[NDArray[np.int64]] = []
         first, done = 0, 0
         while first < len(order):
-            last = max(first + 1, int(np.searchsorted(ends, done + self._buffer, side="right")))
+            full = int(np.searchsorted(ends, done + self._buffer, side="right"))
+            enough = int(np.searchsorted(ends, done + self._batch, side="left")) + 1
+            last = max(full, enough)
             if ends[-1] - ends[last - 1] < self._batch:
                 last = len(order)  # too few would be left for a chunk of their own
-            if ends[last - 1] - done >= self._batch:
-                chunks.append(order[first:last])
-                first, done = last, int(ends[last - 1])
-            else:
-                # A first piece that is smaller than a batch is followed by one larger than the buffer.
-                chunks.append(order[first : last + 1])
-                first, done = last + 1, int(ends[last])
+            chunks.append(order[first:last])
+            first, done = last, int(ends[last - 1])
         return chunks
 
     def _of_chunk(self, chunk: NDArray[np.int64], place: Place) -> Iterator[Batch]:

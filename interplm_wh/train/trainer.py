@@ -19,7 +19,8 @@ from interplm_wh.train.recipe import SaeRecipe
 _PART = 512
 """Residues that are taken through an SAE at once on a CPU: activations stay near its cache."""
 _REVIVED = 0.2
-"""Length of a revived feature's encoder row, of the mean of those alive (Bricken et al. 2023, appendix)."""
+"""Length of a revived feature's encoder row, of the mean of those alive (Bricken et al. 2023, appendix);
+where features compete it is 1, or none of them would be selected."""
 _SHARE_DEAD = 20
 
 
@@ -214,7 +215,8 @@ class SaeTrainer:
         rows = chance.multinomial(len(dead), replacement=True, generator=generator).to(x.device)
         found = torch.nn.functional.normalize(self.sae.centre(x[rows]), dim=1)  # [m, d]
         alive = self.sae.tensors[ENCODER][~self.dead]
-        strength = _REVIVED * float(alive.norm(dim=1).mean()) if len(alive) else 1.0
+        share = 1.0 if self.sae.needs_k else _REVIVED
+        strength = share * float(alive.norm(dim=1).mean()) if len(alive) else 1.0
         self.sae.revive(dead, found, strength=strength)
         self._forget(dead)
         self.idle[dead] = 0
