@@ -59,9 +59,10 @@ class LinearSAE(SAE):
         """
         decoder = torch.randn(d_model, n_features, generator=generator)
         decoder /= decoder.norm(dim=0)
-        strength = min(1.0, 2 * d_model / n_features)
+        overlaps = not cls.needs_k and DECODER in cls.shapes
+        strength = min(1.0, 2 * d_model / n_features) if overlaps else 1.0
         tensors = {
-            ENCODER: decoder.T * (1.0 if cls.needs_k or DECODER not in cls.shapes else strength),
+            ENCODER: (decoder.T * strength).contiguous(),
             ENCODER_BIAS: torch.zeros(n_features),
             DECODER: decoder,
             CENTRE if cls.centred else DECODER_BIAS: mean.clone(),

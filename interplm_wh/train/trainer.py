@@ -272,7 +272,8 @@ class SaeTrainer:
             for key in ("step", "exp_avg", "exp_avg_sq"):
                 value = state.get(f"adam.{key}.{name}")
                 if value is not None:
-                    moments[key] = value.clone() if key == "step" else value.to(tensor.device).clone()
+                    # Laid out like the weight, which the fused optimiser takes for granted.
+                    moments[key] = torch.empty_like(value if key == "step" else tensor).copy_(value)
             if moments:
                 self._optimizer.state[tensor] = moments
 
