@@ -209,12 +209,12 @@ def test_metrics_go_to_weights_and_biases_where_asked(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("wandb")
-    pipeline = write_pipeline(base / "sent.yaml", wandb="project", steps=21)
+    pipeline = write_pipeline(base / "sent.yaml", wandb="project")
     warehouse = tmp_path / "w"
     done = subprocess.run(
         command(warehouse, pipeline),
         env={**environment(), "WANDB_MODE": "offline", "WANDB_SILENT": "true", "HOME": str(tmp_path),
-             "WANDB_CACHE_DIR": str(tmp_path), "WANDB_DATA_DIR": str(tmp_path)},
+             "WANDB_DIR": str(tmp_path), "WANDB_CACHE_DIR": str(tmp_path), "WANDB_DATA_DIR": str(tmp_path)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -88,8 +87,6 @@ class Sink:
     project : str or None
     name : str
         Name of the run there; a resumed training goes on in it.
-    folder : Path
-        Where its files are kept.
     settings : mapping
         The plan, for its page.
 
@@ -99,7 +96,7 @@ class Sink:
         If the package is not installed.
     """
 
-    def __init__(self, project: str | None, *, name: str, folder: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, project: str | None, *, name: str, settings: Mapping[str, Any]) -> None:
         self._run: Any = None
         if project is None:
             return
@@ -110,9 +107,7 @@ class Sink:
                 "metrics for Weights & Biases need the package wandb; run pip install 'interplm-wh[wandb]', "
                 "or leave wandb out of the plan"
             ) from error
-        self._run = wandb.init(
-            project=project, name=name, id=name, resume="allow", dir=str(folder), config=dict(settings)
-        )
+        self._run = wandb.init(project=project, name=name, id=name, resume="allow", config=dict(settings))
 
     def send(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Send rows of one step."""

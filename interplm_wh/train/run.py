@@ -216,7 +216,7 @@ def _prepare(
         trainer.load(begun.saes[trainer.recipe.name])  # type: ignore[union-attr]
     run = _Run(plan, folder / _CHECKPOINTS, trainers, begun or _beginning())
     resumed = run.checkpoint.step
-    sink = metrics.Sink(plan.wandb, name=plan.name, folder=folder, settings=plan.settings())
+    sink = metrics.Sink(plan.wandb, name=plan.name, settings=plan.settings())
     try:
         _loop(run, stream, sink)
     finally:
