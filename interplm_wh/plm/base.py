@@ -202,30 +202,50 @@ class PLM(ABC):
         lengths = [len(sequence) for sequence in sequences]
         rows = offsets(lengths)
         states = {x: torch.empty((rows[-1], self.d_model), device=self.device) for x in sorted(set(layers))}
-        is_halved = [False] * len(sequences)
-        waiting = batches(pieces(lengths, self.window), token_budget or self.token_budget)[::-1]
-        while waiting:
-            batch = waiting.pop()
-            if self._run_batch(batch, sequences, states):
-                continue
-            memory.free()
-            waiting += self._halves(batch)
-            for piece in batch:
-                is_halved[piece.index] = True
-        return HiddenStates(states, rows, tuple(is_halved))
 
-    def _run_batch(self, batch: list[Piece], sequences: Sequence[str], states: dict[int, Tensor]) -> bool:
-        """Run one batch and keep its rows; False where memory ran out."""
-        try:
+        def keep(batch: list[Piece]) -> None:
             found = self.forward([sequences[p.index][p.start : p.stop] for p in batch], list(states))
             for layer, kept in states.items():
                 for i, p in enumerate(batch):
                     kept[p.row : p.row + p.n_kept] = found[layer][i, p.skip : p.skip + p.n_kept]
-        except (RuntimeError, MemoryError) as error:
-            if not memory.ran_out(error):
-                raise
-            return False
-        return True
+
+        halved = self.each_batch(pieces(lengths, self.window), keep, token_budget=token_budget)
+        return HiddenStates(states, rows, tuple(index in halved for index in range(len(sequences))))
+
+    def each_batch(
+        self, found: Sequence[Piece], run: Callable[[list[Piece]], None], *, token_budget: int | None = None
+    ) -> frozenset[int]:
+        """Run something on batches of windows; where memory runs out, on halves of the batch.
+
+        Parameters
+        ----------
+        found : sequence of Piece
+            What `pieces` returns.
+        run : callable
+            Is called with a batch, and with parts of it once more where memory ran out on the way.
+        token_budget : int, optional
+            Tokens of a batch at most; `token_budget` of the model by default.
+
+        Returns
+        -------
+        frozenset of int
+            The sequences of batches that were halved.
+
+        Raises
+        ------
+        ModelError
+            If memory runs out on a single window.
+        """
+        halved: set[int] = set()
+        waiting = batches(found, token_budget or self.token_budget)[::-1]
+        while waiting:
+            batch = waiting.pop()
+            if _fits(batch, run):
+                continue
+            memory.free()
+            waiting += self._halves(batch)
+            halved |= {piece.index for piece in batch}
+        return frozenset(halved)
 
     def _halves(self, batch: list[Piece]) -> tuple[list[Piece], list[Piece]]:
         """Split a batch that did not fit; the half that comes first is the second of the two."""
@@ -309,3 +329,14 @@ class PLM(ABC):
             If a sequence is too long, the model does not have the layer, or shapes differ.
         """
         raise self._headless()
+
+
+def _fits(batch: list[Piece], run: Callable[[list[Piece]], None]) -> bool:
+    """Run one batch; False where memory ran out."""
+    try:
+        run(batch)
+    except (RuntimeError, MemoryError) as error:
+        if not memory.ran_out(error):
+            raise
+        return False
+    return True
