@@ -4,6 +4,7 @@ from interplm_wh.ask import info, query, report, shell, verify
 from interplm_wh.build import build, scale
 from interplm_wh.demo import run_demo as demo
 from interplm_wh.encode import encode
+from interplm_wh.evaluate import evaluate
 from interplm_wh.ingest.activations import add_activations
 from interplm_wh.ingest.annotations import add_annotations
 from interplm_wh.ingest.proteins import add_proteins
@@ -20,6 +21,7 @@ __all__ = [
     "build",
     "demo",
     "encode",
+    "evaluate",
     "info",
     "init",
     "query",
