@@ -309,6 +309,27 @@ def report(warehouse: Path, sae: str | None, pairs: int) -> None:
 
 
 @cli.command()
+@click.argument("saes", nargs=-1, metavar="[SAE]...")
+@click.option("--on", default="test", show_default=True, metavar="SPLIT|FILE",
+              help="What they were evaluated on: a split, or the name of a FASTA file.")  # fmt: skip
+@click.option("--chart", metavar="FILE", help="Draw sparsity against fidelity: .html, .svg, .png or .json.")
+@click.option("--format", "form", default="table", show_default=True,
+              type=click.Choice(["table", "csv", "json"]))  # fmt: skip
+@click.pass_obj
+def compare(warehouse: Path, saes: tuple[str, ...], on: str, chart: str | None, form: str) -> None:
+    """Put SAEs side by side that were evaluated on the same proteins; by default all of them."""
+    from interplm_wh.ask import compare, write_rows
+
+    found = compare(warehouse, saes, on=on, chart=chart)
+    if form == "table":
+        show(found)
+    else:
+        write_rows(found.rows, sys.stdout.buffer, form=form)  # type: ignore[arg-type]
+    for note in found.notes:
+        click.echo(note, err=True)
+
+
+@cli.command()
 @click.argument("sql")
 @click.option("--format", "form", default="table", show_default=True,
               type=click.Choice(["table", "csv", "json", "parquet"]))  # fmt: skip

@@ -1,6 +1,6 @@
 """One function for each command: what the command line calls, under the same verb."""
 
-from interplm_wh.ask import info, query, report, shell, verify
+from interplm_wh.ask import compare, info, query, report, shell, verify
 from interplm_wh.build import build, scale
 from interplm_wh.demo import run_demo as demo
 from interplm_wh.encode import encode
@@ -19,6 +19,7 @@ __all__ = [
     "add_proteins",
     "add_sae",
     "build",
+    "compare",
     "demo",
     "encode",
     "evaluate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from interplm_wh.ask.table import plain_table
+from interplm_wh.ask.table import number, plain_table
 
 _COLUMNS = {
     "sae": "SAE",
@@ -18,15 +18,6 @@ _COLUMNS = {
     "pct_recovered_unmasked": "recovered % (unmasked)",
     "pct_recovered_masked": "recovered % (masked)",
 }
-
-
-def number(value: object) -> str:
-    """Return a number with as many digits as people read; a dash where there is none."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @dataclass(frozen=True)
