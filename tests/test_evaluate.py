@@ -19,7 +19,7 @@ from tiny_models import make_plm, make_sae, sequence, some_proteins, write_fasta
 
 import interplm_wh
 from interplm_wh import commands, schema, sqlfile, store
-from interplm_wh.ask import verify
+from interplm_wh.ask import info, verify
 from interplm_wh.build import build
 from interplm_wh.encode import encode
 from interplm_wh.errors import InputError, ModelError, NotThereError
@@ -274,6 +274,20 @@ def test_a_second_evaluation_replaces_the_first_and_no_other(mine: Path) -> None
         "join sae_frequency as f using (sae, evaluated_on) group by sae, evaluated_on, m.n_dead order by 1",
     )
     assert [r["n"] for r in counted] == [20, 20, 32]
+    assert verify(mine).is_sound
+    said = [(r["sae"], r["evaluated_on"]) for r in info(mine).evaluations]
+    assert said == [("neurons", "test"), ("relu", "test"), ("relu", "valid")]
+
+
+def test_a_damaged_measurement_is_found_and_made_anew(mine: Path) -> None:
+    evaluate(mine, ["relu"], skip_fidelity=True, device="cpu")
+    before = metrics(mine, "relu")
+    (path,) = (mine / "lake" / "sae_metrics" / "sae=relu").glob("*/*.parquet")
+    path.write_bytes(b"PAR1")
+    report = verify(mine)
+    assert not report.is_sound and "interplm-wh evaluate" in report.lines()[-1]
+    evaluate(mine, ["relu"], skip_fidelity=True, device="cpu")
+    assert metrics(mine, "relu") == before
     assert verify(mine).is_sound
 
 

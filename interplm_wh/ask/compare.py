@@ -12,6 +12,7 @@ import pyarrow as pa
 from interplm_wh import build, names, sqlfile, store
 from interplm_wh.ask.table import number, plain_table
 from interplm_wh.errors import MismatchError, NotThereError, faults_message
+from interplm_wh.evaluate.proteins import SPLITS
 
 if TYPE_CHECKING:
     from interplm_wh.store import Warehouse
@@ -58,8 +59,9 @@ class Comparison:
         rows = self.rows.to_pylist()
         (n_proteins,) = {row["n_proteins"] for row in rows}
         cells = [[number(row[column]) for column in _HEADER] for row in rows]
+        which = f"the same {n_proteins:,} proteins ({self.evaluated_on})"
         return [
-            f"{len(rows)} SAEs on the same {n_proteins:,} proteins ({self.evaluated_on}), the sparsest first:",
+            f"{len(rows)} SAEs on {which}, the sparsest first:",
             "",
             *plain_table(list(_HEADER.values()), cells),
         ]
@@ -123,7 +125,14 @@ def _require_evaluated(wh: Warehouse, saes: Sequence[str], on: str) -> None:
     what = f"{', '.join(absent)} not evaluated on {on}" if absent else f"no SAE was evaluated on {on}"
     hint = f"; there is --on {', '.join(others)}" if others and not done else ""
     words = " ".join(f"--sae {name}" for name in absent or ["NAME"])
-    raise NotThereError(f"{what}{hint}; run: interplm-wh evaluate {words}")
+    raise NotThereError(f"{what}{hint}; run: interplm-wh evaluate {words}{_where(on)}")
+
+
+def _where(on: str) -> str:
+    """Return the option of `evaluate` that leads to the same proteins."""
+    if on not in SPLITS:
+        return " --fasta FILE"
+    return "" if on == "test" else f" --split {on}"
 
 
 def _require_same_proteins(rows: Sequence[dict[str, Any]], on: str) -> None:
@@ -136,10 +145,9 @@ def _require_same_proteins(rows: Sequence[dict[str, Any]], on: str) -> None:
             f"{group[0]['n_proteins']:,} proteins: {', '.join(row['sae'] for row in group)}"
             for group in groups.values()
         ]
-        remedy = (
-            "evaluate them again on the same ones (interplm-wh evaluate, one --sae for each), or name those "
-            "that go together"
-        )
+        words = " ".join(f"--sae {row['sae']}" for row in rows)
+        again = f"interplm-wh evaluate {words}{_where(on)}"
+        remedy = f"evaluate them on the same ones ({again}), or name those that go together"
         raise MismatchError(faults_message(f"evaluated on different proteins called {on}", faults, remedy))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from interplm_wh.ask.chart_labels import PLACES, log_ticks, padded, places
 from interplm_wh.errors import InputError
 
 FORMATS = {".html": "html", ".png": "png", ".svg": "svg", ".json": "json"}
@@ -33,7 +35,7 @@ _TOOLTIP = {
 # say the same once more.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "wedge")
-_WIDTH, _HEIGHT = 300, 280
+_WIDTH, _HEIGHT, _PADDING = 340, 320, 40
 
 
 def check(path: Path) -> None:
@@ -82,49 +84,66 @@ def draw(rows: Sequence[dict[str, Any]], path: Path, *, evaluated_on: str) -> li
     if not panels:
         raise InputError("no SAE has anything to draw: none has an active feature with a measure of fidelity")
     chart = _chart(shown, panels, evaluated_on)
-    content = io.BytesIO() if path.suffix.lower() == ".png" else io.StringIO()
-    kind = FORMATS[path.suffix.lower()]
-    options = {"html": {"inline": True}, "png": {"scale_factor": 2}}.get(kind, {})
-    chart.save(content, format=kind, **options)
-    value = content.getvalue()
-    path.write_bytes(value if isinstance(value, bytes) else value.encode())
+    path.write_bytes(_content(chart, FORMATS[path.suffix.lower()]))
     return notes
 
 
-def _chart(rows: Sequence[dict[str, Any]], panels: Sequence[str], evaluated_on: str) -> Any:
-    import altair as alt
+def _content(chart: Any, kind: str) -> bytes:
+    if kind == "html":
+        page: str = chart.to_html(inline=True)  # with the scripts in it, so that it opens without a network
+        return page.encode()
+    if kind == "png":
+        image = io.BytesIO()
+        chart.save(image, format="png", scale_factor=2)
+        return image.getvalue()
+    text = io.StringIO()
+    chart.save(text, format=kind)
+    return text.getvalue().encode()
 
+
+def _chart(rows: Sequence[dict[str, Any]], panels: Sequence[str], evaluated_on: str) -> Any:
+    import altair
+
+    alt: Any = altair  # its own annotations leave gaps
     architectures = sorted({row["architecture"] for row in rows})
-    data = [{key: row[key] for key in _TOOLTIP} | {"is_above": i % 2 == 0} for i, row in enumerate(rows)]
-    n_proteins = rows[0]["n_proteins"]
-    drawn = [_panel(alt, column, architectures) for column in panels]
+    drawn = [_panel(alt, rows, column, architectures) for column in panels]
     return (
-        alt.hconcat(*drawn, spacing=50, data=alt.Data(values=data))
-        .properties(title=f"Sparsity against fidelity on {n_proteins:,} proteins ({evaluated_on})")
+        alt.hconcat(*drawn, spacing=45)
+        .properties(title=f"Sparsity against fidelity on {rows[0]['n_proteins']:,} proteins ({evaluated_on})")
         .configure_view(stroke=None)
-        .configure_axis(gridColor="#e8e8e8", domainColor="#888", tickColor="#888", titlePadding=8)
+        .configure_axis(gridColor="#ececec", domainColor="#888", tickColor="#888", titlePadding=8)
         .configure_title(anchor="start", fontSize=15, offset=14)
         .configure_legend(orient="bottom", title=None, labelFontSize=12, symbolSize=90)
     )
 
 
-def _panel(alt: Any, column: str, architectures: Sequence[str]) -> Any:
-    """Draw one measure; names stand above and below their points by turns, so that few overlap."""
-    colours = [_COLOURS[i % len(_COLOURS)] for i in range(len(architectures))]
-    shapes = [_SHAPES[i % len(_SHAPES)] for i in range(len(architectures))]
-    field = "architecture:N"
-    base = alt.Chart().transform_filter(alt.datum[column] != None)  # noqa: E711
-    base = base.encode(
+def _panel(alt: Any, rows: Sequence[dict[str, Any]], column: str, architectures: Sequence[str]) -> Any:
+    """Draw one measure, with names where there is room for them."""
+    shown = [row for row in rows if row[column] is not None]
+    logs = padded([math.log10(row["l0"]) for row in shown], _WIDTH, _PADDING)
+    ends = padded([row[column] for row in shown], _HEIGHT, _PADDING)
+    points = [
+        (_share(math.log10(row["l0"]), logs) * _WIDTH, (1 - _share(row[column], ends)) * _HEIGHT)
+        for row in shown
+    ]
+    found = places(points, [row["sae"] for row in shown], width=_WIDTH, height=_HEIGHT)
+    data = [
+        {key: row[key] for key in _TOOLTIP} | {"place": place}
+        for row, place in zip(shown, found, strict=True)
+    ]
+    domain = [10 ** logs[0], 10 ** logs[1]]
+    ticks = log_ticks(*domain)
+    base = alt.Chart(alt.Data(values=data)).encode(
         x=alt.X(
             "l0:Q",
             title="L0: active features per residue (log)",
-            scale=alt.Scale(type="log", padding=36, nice=False),
-            axis=alt.Axis(format="~s", tickCount=5, labelOverlap="greedy"),
+            scale=alt.Scale(type="log", domain=domain, nice=False),
+            axis=alt.Axis(format="~s", values=ticks if len(ticks) > 1 else alt.Undefined),
         ),
         y=alt.Y(
             f"{column}:Q",
             title=_PANELS[column],
-            scale=alt.Scale(zero=False, padding=24, nice=False),
+            scale=alt.Scale(domain=list(ends), zero=False, nice=False),
             axis=alt.Axis(tickCount=6),
         ),
         tooltip=[
@@ -132,14 +151,24 @@ def _panel(alt: Any, column: str, architectures: Sequence[str]) -> Any:
             for key, title in _TOOLTIP.items()
         ],
     )
-    points = base.mark_point(filled=True, size=90, opacity=0.9).encode(
-        color=alt.Color(field, scale=alt.Scale(domain=architectures, range=colours)),
-        shape=alt.Shape(field, scale=alt.Scale(domain=architectures, range=shapes)),
-    )
-    labels = [
-        base.transform_filter(alt.datum.is_above == is_above)
-        .mark_text(dy=dy, fontSize=11, color="#333")
+    labels = [  # no encoding moves a text by pixels, so that each place is a layer
+        base.transform_filter(alt.datum.place == index)
+        .mark_text(dx=place.dx, dy=place.dy, align=place.align, baseline="middle", fontSize=11, color="#333")
         .encode(text="sae:N")
-        for is_above, dy in ((True, -13), (False, 15))
+        for index, place in enumerate(PLACES)
+        if index in found
     ]
-    return alt.layer(points, *labels).properties(width=_WIDTH, height=_HEIGHT)
+    return alt.layer(_marks(alt, base, architectures), *labels).properties(width=_WIDTH, height=_HEIGHT)
+
+
+def _marks(alt: Any, base: Any, architectures: Sequence[str]) -> Any:
+    colours = [_COLOURS[i % len(_COLOURS)] for i in range(len(architectures))]
+    shapes = [_SHAPES[i % len(_SHAPES)] for i in range(len(architectures))]
+    return base.mark_point(filled=True, size=90, opacity=0.9).encode(
+        color=alt.Color("architecture:N", scale=alt.Scale(domain=architectures, range=colours)),
+        shape=alt.Shape("architecture:N", scale=alt.Scale(domain=architectures, range=shapes)),
+    )
+
+
+def _share(value: float, ends: tuple[float, float]) -> float:
+    return (value - ends[0]) / (ends[1] - ends[0])
