@@ -286,6 +286,7 @@ def test_a_damaged_measurement_is_found_and_made_anew(mine: Path) -> None:
     path.write_bytes(b"PAR1")
     report = verify(mine)
     assert not report.is_sound and "interplm-wh evaluate" in report.lines()[-1]
+    evaluate(mine, ["neurons"], skip_fidelity=True, device="cpu")  # others are not held up by it
     evaluate(mine, ["relu"], skip_fidelity=True, device="cpu")
     assert metrics(mine, "relu") == before
     assert verify(mine).is_sound
@@ -422,7 +423,7 @@ def test_the_command_prints_what_it_measured(mine: Path, tmp_path: Path) -> None
     lines = done.stdout.splitlines()
     assert lines[0] == "evaluated on test:"
     assert [line.split()[0] for line in lines if line.startswith(("relu", "neurons"))] == ["relu", "neurons"]
-    assert "100" in lines[-3]
+    assert any(line.split()[-2:] == ["100", "100"] for line in lines)
     wrong = run_cli("-w", mine, "evaluate", "--sae", "relu", "--split", "test", "--fasta", "x.fasta")
     assert wrong.returncode == 2 and "not both" in wrong.stderr
     absent = run_cli("-w", mine, "evaluate", "--sae", "relu", "--fasta", tmp_path / "x.fasta")

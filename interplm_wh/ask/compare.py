@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from interplm_wh import build, names, sqlfile, store
+from interplm_wh import build, names, schema, sqlfile, store
 from interplm_wh.ask.table import number, plain_table
 from interplm_wh.errors import MismatchError, NotThereError, faults_message
-from interplm_wh.evaluate.proteins import SPLITS
 
 if TYPE_CHECKING:
     from interplm_wh.store import Warehouse
@@ -24,13 +23,16 @@ _HEADER = {
     "layer": "layer",
     "n_features": "features",
     "l0": "L0",
-    "variance_explained": "variance explained",
-    "pct_recovered_unmasked": "recovered % (unmasked)",
-    "pct_recovered_masked": "recovered % (masked)",
+    "variance_explained": "explained",
+    "pct_recovered_unmasked": "unmasked %",
+    "pct_recovered_masked": "masked %",
     "pct_dead": "dead %",
-    "n_concepts_found": "concepts found",
-    "n_features_with_concept": "features with a concept",
+    "n_concepts_found": "concepts",
+    "n_features_with_concept": "by features",
 }
+_LEGEND = (
+    "explained: variance; unmasked %, masked %: of the loss recovered; concepts: found on held-out proteins"
+)
 _CONCEPTS = ("n_concepts_found", "n_features_with_concept")
 
 
@@ -61,9 +63,11 @@ class Comparison:
         cells = [[number(row[column]) for column in _HEADER] for row in rows]
         which = f"the same {n_proteins:,} proteins ({self.evaluated_on})"
         return [
-            f"{len(rows)} SAEs on {which}, the sparsest first:",
+            f"{len(rows)} SAEs on {which}, the sparsest first:" if len(rows) > 1 else f"one SAE on {which}:",
             "",
             *plain_table(list(_HEADER.values()), cells),
+            "",
+            _LEGEND,
         ]
 
 
@@ -130,7 +134,7 @@ def _require_evaluated(wh: Warehouse, saes: Sequence[str], on: str) -> None:
 
 def _where(on: str) -> str:
     """Return the option of `evaluate` that leads to the same proteins."""
-    if on not in SPLITS:
+    if on not in ("all", *schema.table("proteins").column("split").values):
         return " --fasta FILE"
     return "" if on == "test" else f" --split {on}"
 

@@ -14,8 +14,8 @@ from interplm_wh.errors import InputError
 FORMATS = {".html": "html", ".png": "png", ".svg": "svg", ".json": "json"}
 EXTRA = "pip install 'interplm-wh[charts]'"
 _PANELS = {
-    "pct_recovered_masked": "Loss recovered, masked residues (%)",
-    "pct_recovered_unmasked": "Loss recovered, residues in sight (%)",
+    "pct_recovered_masked": "Loss recovered, masked (%)",
+    "pct_recovered_unmasked": "Loss recovered, unmasked (%)",
     "variance_explained": "Variance explained",
 }
 _TOOLTIP = {
@@ -27,7 +27,7 @@ _TOOLTIP = {
     "l0": "L0",
     "variance_explained": "variance explained",
     "pct_recovered_masked": "recovered %, masked",
-    "pct_recovered_unmasked": "recovered %, in sight",
+    "pct_recovered_unmasked": "recovered %, unmasked",
     "pct_dead": "dead %",
     "n_concepts_found": "concepts found",
 }

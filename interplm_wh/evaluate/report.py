@@ -11,12 +11,12 @@ _COLUMNS = {
     "sae": "SAE",
     "n_proteins": "proteins",
     "n_residues": "residues",
-    "variance_explained": "variance explained",
+    "variance_explained": "explained",
     "mse": "MSE",
     "l0": "L0",
     "pct_dead": "dead %",
-    "pct_recovered_unmasked": "recovered % (unmasked)",
-    "pct_recovered_masked": "recovered % (masked)",
+    "pct_recovered_unmasked": "unmasked %",
+    "pct_recovered_masked": "masked %",
 }
 
 
@@ -45,6 +45,7 @@ class EvaluateReport:
         """Describe it for people."""
         rows = [[number(row[column]) for column in _COLUMNS] for row in self.saes]
         lines = [f"evaluated on {self.evaluated_on}:", "", *plain_table(list(_COLUMNS.values()), rows), ""]
+        lines.append("explained: variance; unmasked %, masked %: of the loss recovered")
         if any(not row["n_fidelity_proteins"] for row in self.saes):
             lines.append("fidelity was skipped")
         if self.n_private:
