@@ -98,6 +98,17 @@ def run(warehouse: Path, pipeline: str, dry_run: bool) -> None:
     show(run_pipeline(pipeline, warehouse, dry_run=dry_run))
 
 
+@cli.command()
+@click.argument("pipeline")
+@click.option("--restart", is_flag=True, help="Forget what an interrupted training has done.")
+@click.pass_obj
+def train(warehouse: Path, pipeline: str, restart: bool) -> None:
+    """Train the SAEs of a pipeline's section `train`, or go on where it was cut off, and register them."""
+    from interplm_wh.pipeline import run_pipeline
+
+    show(run_pipeline(pipeline, warehouse, until="train", restart=restart))
+
+
 @cli.group()
 def add() -> None:
     """Add proteins, annotations, SAEs or activations."""

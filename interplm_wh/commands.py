@@ -12,6 +12,7 @@ from interplm_wh.pipeline import run_pipeline as run
 from interplm_wh.remove import remove_proteins, remove_sae, remove_source
 from interplm_wh.sae import add_sae
 from interplm_wh.store import init, vacuum
+from interplm_wh.train import train
 
 __all__ = [
     "add_activations",
@@ -33,6 +34,7 @@ __all__ = [
     "run",
     "scale",
     "shell",
+    "train",
     "vacuum",
     "verify",
 ]

@@ -15,7 +15,9 @@ from interplm_wh.store.rows import first_row
 
 # What a scale was taken from stays its source when proteins go: it is fixed until it is replaced. What was
 # measured stays what it was; its fingerprint says of which proteins.
-_KEPT_PER_SAE = frozenset({"activations", "encodings", "features", "sae_frequency", "sae_metrics"})
+_KEPT_PER_SAE = frozenset(
+    {"activations", "encodings", "features", "sae_frequency", "sae_metrics", "training_metrics"}
+)
 
 
 _REWRITTEN = ["activations", "annotations", "coverage", "encodings", "proteins"]

@@ -294,8 +294,8 @@ def test_saving_again_replaces_a_leftover(tmp_path: Path) -> None:
 
 
 def test_an_unknown_architecture_is_named() -> None:
-    with pytest.raises(ModelError, match="'gated' are not supported; known: identity, relu"):
-        registry.make(Weights("gated", 4, 8, {}))
+    with pytest.raises(ModelError, match="'dense' are not supported; known: batch_topk, gated"):
+        registry.make(Weights("dense", 4, 8, {}))
 
 
 # -- sparse rows -------------------------------------------------------------------------------------

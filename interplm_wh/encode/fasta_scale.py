@@ -42,7 +42,7 @@ def scale_from_fasta(
     InputError
         If the file is not FASTA, holds no protein, or letters that the PLM does not know.
     """
-    records = dict(enumerate(fasta.proteins(path)))
+    records = dict(enumerate(fasta.proteins(Path(path))))
     if not records:
         raise InputError(f"{path}: holds no protein; give a FASTA file with at least one")
     with store.open(warehouse) as wh:

@@ -72,13 +72,8 @@ def tables(file: DataFile) -> Iterator[pa.Table]:
         yield _table(batch)
 
 
-def _table(batch: list[tuple[int, str, str]]) -> pa.Table:
-    rows, headers, sequences = zip(*batch, strict=True)
-    return pa.table([pa.array(rows), pa.array(headers), pa.array(sequences)], schema=SCHEMA)
-
-
-def proteins(path: str | Path) -> Iterator[tuple[str, str]]:
-    """Yield (accession, sequence) of each record, the sequence tidied as `add proteins` does.
+def proteins(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (accession, sequence) of each record of a file, tidied as `add proteins` does.
 
     Raises
     ------
@@ -91,3 +86,8 @@ def proteins(path: str | Path) -> Iterator[tuple[str, str]]:
     for table in tables(file):
         for header, text in zip(table["header"].to_pylist(), table["sequence"].to_pylist(), strict=True):
             yield (header.split() or ["?"])[0], _DROPPED.sub("", text).upper()
+
+
+def _table(batch: list[tuple[int, str, str]]) -> pa.Table:
+    rows, headers, sequences = zip(*batch, strict=True)
+    return pa.table([pa.array(rows), pa.array(headers), pa.array(sequences)], schema=SCHEMA)

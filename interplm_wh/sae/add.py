@@ -64,9 +64,11 @@ def add_sae(
     MismatchError
         If width or layer do not fit the PLM.
     """
+    from interplm_wh.encode.models import open_source
+
     with store.open(warehouse) as wh:
         _check_name(name, wh.sql("select sae from saes")["sae"].to_pylist())
-        model = _open_plm(wh, plm, device)
+        model = open_source(wh, plm, device=device)
         sae = load_sae(source, layer=layer, file=file, revision=revision, d_model=model.d_model)
         _check_fit(sae, model, name=name, layer=layer)
         identity = _identity(sae, model, name=name, layer=layer, source=source, file=file)
@@ -101,27 +103,6 @@ def _report(
 
 def _check_name(name: str, existing: list[str]) -> None:
     names.check_sae_name(name, existing)
-
-
-def _open_plm(wh: Warehouse, plm: str, device: str | None) -> PLM:
-    """Load the PLM; one that is registered in its registered revision."""
-    from interplm_wh.encode.models import plm_row
-    from interplm_wh.plm import load_plm, plm_slug
-
-    named = plm_row(wh, plm) if not hub.is_local(plm) else None
-    if named is not None:
-        return load_plm(named.source, revision=named.revision, device=device)
-    known = plm_row(wh, plm_slug(plm))
-    if known is None:
-        return load_plm(plm, device=device)
-    if known.source == plm:
-        return load_plm(plm, revision=known.revision, device=device)
-    model = load_plm(plm, device=device)
-    if model.revision != known.revision or known.revision is None:
-        raise MismatchError(
-            f"{plm}: another PLM is registered as {known.plm} (from {known.source}); rename the folder"
-        )
-    return model
 
 
 def _check_fit(sae: SAE, plm: PLM, *, name: str, layer: int) -> None:
@@ -214,12 +195,13 @@ def _register(
         save_sae(folder, sae, identity=identity)
         if check is not None:
             save_check(folder, check)
-        _insert(tx, identity, plm, is_forced=is_forced)
+        insert(tx, identity, plm, is_forced=is_forced)
         tx.publish()
     return True
 
 
-def _insert(tx: Transaction, identity: SaeIdentity, plm: PLM, *, is_forced: bool) -> None:
+def insert(tx: Transaction, identity: SaeIdentity, plm: PLM, *, is_forced: bool) -> None:
+    """Write the rows of an SAE and of its PLM into the working copy."""
     tx.con.execute(
         "insert into plms by name select $plm as plm, $source as source, $revision as revision, "
         '$d_model::integer as d_model, $n_layers::integer as n_layers, $window::integer as "window" '

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -12,6 +15,7 @@ class IdentitySAE(SAE):
     """2d features without weights: feature j is max(x_j, 0), feature d + j is max(-x_j, 0)."""
 
     architecture = "identity"
+    shapes: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def of_width(cls, d_model: int) -> IdentitySAE:

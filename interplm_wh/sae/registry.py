@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from interplm_wh.errors import ModelError
 from interplm_wh.sae.base import SAE, Weights
+from interplm_wh.sae.batch_topk import BatchTopKSAE
+from interplm_wh.sae.gated import GatedSAE
+from interplm_wh.sae.groupmax import GroupMaxSAE
 from interplm_wh.sae.identity import IdentitySAE
+from interplm_wh.sae.jumprelu import JumpReluSAE
+from interplm_wh.sae.matryoshka import MatryoshkaSAE
 from interplm_wh.sae.relu import ReluSAE
+from interplm_wh.sae.relu_tied import TiedReluSAE
+from interplm_wh.sae.topk import TopKSAE
 
 ARCHITECTURES: dict[str, type[SAE]] = {
     "identity": IdentitySAE,
     "relu": ReluSAE,
+    "relu_tied": TiedReluSAE,
+    "topk": TopKSAE,
+    "batch_topk": BatchTopKSAE,
+    "jumprelu": JumpReluSAE,
+    "gated": GatedSAE,
+    "matryoshka": MatryoshkaSAE,
+    "groupmax": GroupMaxSAE,
 }
 
 

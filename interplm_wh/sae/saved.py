@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from interplm_wh.errors import CheckError, ModelError
 from interplm_wh.hub import file_sha256
 from interplm_wh.sae import registry
 from interplm_wh.sae.base import SAE, Weights
+from interplm_wh.sae.options import INPUT_NORMS, InputNorm
 
 WEIGHTS_FILE, IDENTITY_FILE = "sae.safetensors", "sae.yaml"
 # Beside the weights: what a build reads without knowing the architecture.
@@ -81,10 +83,13 @@ def weights_bytes(sae: SAE) -> bytes:
     return content
 
 
-def save_sae(folder: Path, sae: SAE, *, identity: SaeIdentity) -> None:
+def save_sae(
+    folder: Path, sae: SAE, *, identity: SaeIdentity, beside: Mapping[str, bytes] | None = None
+) -> None:
     """Write an SAE to ``saes/NAME``, which appears whole or not at all.
 
-    Whatever stood there is replaced: the caller knows that no catalogue names it.
+    Whatever stood there is replaced: the caller knows that no catalogue names it. `beside` are more
+    files of the folder, by name.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
@@ -93,6 +98,8 @@ def save_sae(folder: Path, sae: SAE, *, identity: SaeIdentity) -> None:
         _write_synced(fresh / WEIGHTS_FILE, weights_bytes(sae))
         text = yaml.safe_dump(asdict(identity), sort_keys=False, allow_unicode=True)
         _write_synced(fresh / IDENTITY_FILE, text.encode())
+        for name, content in (beside or {}).items():
+            _write_synced(fresh / name, content)
         if folder.exists():
             shutil.rmtree(folder)
         fresh.rename(folder)
@@ -137,11 +144,22 @@ def load_saved(folder: Path) -> SavedSae:
         identity.d_model,
         identity.n_features,
         tensors,
-        input_norm="sqrt_d" if identity.input_norm == "sqrt_d" else "none",
+        input_norm=_input_norm(identity.input_norm, folder),
         k=identity.k,
         checkpoint_scale=scale,
     )
     return SavedSae(identity, registry.make(weights, revision=identity.revision))
+
+
+def _input_norm(name: str, folder: Path) -> InputNorm:
+    for norm in INPUT_NORMS:
+        if norm == name:
+            return norm
+    known = ", ".join(INPUT_NORMS)
+    raise ModelError(
+        f"{folder / IDENTITY_FILE}: the input normalisation {name!r} is not known (known: {known}); "
+        "update interplm-wh, or add the SAE again"
+    )
 
 
 def _read_identity(path: Path) -> SaeIdentity:

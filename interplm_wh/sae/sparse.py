@@ -72,12 +72,33 @@ def sparse_rows(
     """
     for first, last in groups(offsets):
         start, stop = offsets[first], offsets[last]
+        if sae.is_rowwise and (stop - start) * sae.n_features > CHUNK_VALUES:
+            yield _by_residues(sae, x[start:stop], first, min_value)
+            continue
         width = max(1, CHUNK_VALUES // max(1, stop - start)) if last - first == 1 else sae.n_features
         for feature in range(0, sae.n_features, width):
             chosen = slice(feature, min(feature + width, sae.n_features))
             dense = sae.encode(x[start:stop], features=chosen)  # [n, F]
             rows = _rows(dense, feature, min_value)
             yield _by_protein(rows, first, [o - start for o in offsets[first : last + 1]])
+
+
+def _by_residues(sae: SAE, x: Tensor, protein: int, min_value: float) -> SparseRows:
+    """Encode one long protein by slices of residues, where a slice of features would cost as much as all.
+
+    What is active is all held: such an SAE has few active features per residue.
+    """
+    step = max(1, CHUNK_VALUES // sae.n_features)
+    found: list[SparseRows] = []
+    for start in range(0, len(x), step):
+        rows = _rows(sae.encode(x[start : start + step]), 0, min_value)
+        found.append(SparseRows(rows.protein, rows.position + np.int32(start + 1), rows.feature, rows.value))
+    position, feature, value = (
+        np.concatenate([getattr(rows, name) for rows in found]) for name in ("position", "feature", "value")
+    )
+    order = np.argsort(feature, kind="stable")
+    owner = np.full(len(order), protein, np.int32)
+    return SparseRows(owner, position[order], feature[order], value[order])
 
 
 def _rows(dense: Tensor, first_feature: int, min_value: float) -> SparseRows:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from interplm_wh.errors import ModelError, faults_message
 from interplm_wh.sae.base import Weights
-from interplm_wh.sae.norm import InputNorm
+from interplm_wh.sae.options import InputNorm
 
 WEIGHTS = frozenset({"bias", "encoder.weight", "encoder.bias", "decoder.weight"})
 SCALE = "activation_rescale_factor"
