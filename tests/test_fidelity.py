@@ -19,12 +19,16 @@ from interplm_wh.errors import MismatchError, ModelError
 from interplm_wh.evaluate.fidelity import MEASURES, Entropies, Layered, fidelity, n_passes
 from interplm_wh.evaluate.masks import masked_residues
 from interplm_wh.evaluate.proteins import Proteins
+from interplm_wh.evaluate.reconstruction import Reconstruction
 from interplm_wh.plm import load_plm
 from interplm_wh.plm.base import PLM
 from interplm_wh.plm.esm2 import Esm2
 from interplm_wh.sae import load_sae
 from interplm_wh.sae.base import SAE
 from interplm_wh.sae.identity import IdentitySAE
+from interplm_wh.sae.linear import LinearSAE
+from interplm_wh.sae.options import INPUT_NORMS, InputNorm
+from interplm_wh.sae.registry import ARCHITECTURES
 
 LENGTHS = (20, 3, 41, 58, 1, 33)
 MASK = 32
@@ -196,6 +200,29 @@ def test_a_protein_beyond_the_window_counts_every_residue_once(plm: Esm2, sae: S
     found = fidelity(plm, {"a": Layered(sae, 1)}, long)["a"]
     for measure in MEASURES:
         assert found[measure].original[0] == pytest.approx(sums[measure] / n_counted[measure], abs=1e-5)
+
+
+@pytest.mark.parametrize("norm", INPUT_NORMS)
+@pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - {"identity"}))
+def test_every_architecture_is_measured_at_the_embedding_too(
+    plm: Esm2, architecture: str, norm: InputNorm
+) -> None:
+    kind = ARCHITECTURES[architecture]
+    assert issubclass(kind, LinearSAE)
+    sae = kind.initial(
+        plm.d_model, 32, generator=torch.Generator().manual_seed(3), mean=torch.zeros(plm.d_model),
+        k=4 if kind.needs_k else None, groups=(8, 24), input_norm=norm,
+        factor=torch.tensor(0.5) if norm == "unit_mean_norm" else None,
+    )  # fmt: skip
+    # at layer 0 the state of a masked token is zero, which not every norm likes
+    found = fidelity(plm, {"a": Layered(sae, 0)}, SOME)["a"]
+    assert all(np.isfinite(found[measure].sae).all() for measure in MEASURES)
+    x = plm.hidden_states(SOME.sequences, [0]).states[0]
+    counted = Reconstruction(sae)
+    counted.add(x)
+    assert counted.n_firing.tolist() == (sae.encode(x) > 0).sum(dim=0).tolist()
+    missed = (x - sae.reconstruct(x)).double().square().mean()
+    assert counted.sums.mse == pytest.approx(float(missed), rel=1e-5)
 
 
 # -- masks -------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ def chunks(sae: SAE, x: Tensor) -> Iterator[slice]:
         yield slice(start, start + width)
 
 
+@torch.inference_mode()
 def reconstruct(sae: SAE, x: Tensor) -> Tensor:
     """Return the reconstruction in the units of `x`, float32 [n, d_model], a chunk at a time."""
     found = torch.empty_like(x)
@@ -42,6 +43,7 @@ class Reconstruction:
         self.sums = Sums()
         self._n_firing: Tensor | None = None
 
+    @torch.inference_mode()
     def add(self, x: Tensor) -> None:
         """Count residues by their hidden states, float32 [n, d_model]."""
         for chunk in chunks(self._sae, x):
