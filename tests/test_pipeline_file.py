@@ -44,7 +44,8 @@ train:
   wandb: project
   saes:
     - {name: "r{layer}", architecture: relu, n_features: 9, lr: 2e-4, lr_warmup: 4, lr_decay_from: 90,
-       lr_final: 0.5, l1: 1E-2, l1_warmup: 6, l1_decay_from: 8, l1_final: 0.25, input_norm: sqrt_d, error: norm, clip: 0,
+       lr_final: 0.5, l1: 1E-2, l1_warmup: 6, l1_decay_from: 8, l1_final: 0.25, input_norm: sqrt_d,
+       error: norm, clip: 0,
        unit_decoder: false, dead_after: 10, resample_every: 11, seed: 12}
     - {name: m, layer: 0, architecture: matryoshka, n_features: 8, lr: 1, k: 2, groups: [0.5, 0.5], auxk: 0.5}
     - {name: j, layer: 0, architecture: jumprelu, n_features: 8, lr: 1, target_l0: 2, l0: 3, l0_warmup: 4,
