@@ -239,6 +239,38 @@ def encode(
 
 
 @cli.command()
+@click.option("--sae", "saes", multiple=True, required=True, help="SAE to evaluate; repeat for more.")
+@click.option(
+    "--split", default="test", show_default=True, type=click.Choice(["test", "valid", "train", "all"]),
+    help="Proteins of the warehouse to evaluate on; private ones are left out.",
+)  # fmt: skip
+@click.option("--fasta", metavar="FILE", help="Evaluate on the proteins of a FASTA file instead.")
+@click.option("--max-proteins", type=click.IntRange(min=1), help="Evaluate on a fixed sample of so many.")
+@click.option("--skip-fidelity", is_flag=True, help="Do not ask what the PLM predicts; much faster.")
+@click.option("--device", help="For instance cpu or cuda; the fastest there is by default.")
+@click.option(
+    "--dtype", default="float32", show_default=True,
+    type=click.Choice(["float32", "bfloat16", "float16"]), help="Number format of the PLM.",
+)  # fmt: skip
+@click.pass_context
+def evaluate(
+    ctx: click.Context, saes: tuple[str, ...], split: Literal["test", "valid", "train", "all"],
+    fasta: str | None, max_proteins: int | None, skip_fidelity: bool, device: str | None, dtype: str,
+) -> None:  # fmt: skip
+    """Measure how sparse and how faithful SAEs are, on held-out proteins or on any file."""
+    from interplm_wh.evaluate import evaluate
+
+    is_given = ctx.get_parameter_source("split") is not click.core.ParameterSource.DEFAULT
+    if fasta is not None and is_given:
+        raise click.UsageError("give --split or --fasta, not both")
+    report = evaluate(
+        ctx.obj, saes, split=split, fasta=fasta, max_proteins=max_proteins, skip_fidelity=skip_fidelity,
+        device=device, dtype=dtype,
+    )  # fmt: skip
+    show(report)
+
+
+@cli.command()
 @click.option("--sae", required=True, help="SAE whose scale is replaced.")
 @click.option(
     "--from", "source", required=True, metavar="all|valid|checkpoint|FASTA", help="What sets the scale."
@@ -285,6 +317,27 @@ def report(warehouse: Path, sae: str | None, pairs: int) -> None:
     from interplm_wh.ask import report
 
     show(report(warehouse, sae=sae, n_pairs=pairs))
+
+
+@cli.command()
+@click.argument("saes", nargs=-1, metavar="[SAE]...")
+@click.option("--on", default="test", show_default=True, metavar="SPLIT|FILE",
+              help="What they were evaluated on: a split, or the name of a FASTA file.")  # fmt: skip
+@click.option("--chart", metavar="FILE", help="Draw sparsity against fidelity: .html, .svg, .png or .json.")
+@click.option("--format", "form", default="table", show_default=True,
+              type=click.Choice(["table", "csv", "json"]))  # fmt: skip
+@click.pass_obj
+def compare(warehouse: Path, saes: tuple[str, ...], on: str, chart: str | None, form: str) -> None:
+    """Put SAEs side by side that were evaluated on the same proteins; by default all of them."""
+    from interplm_wh.ask import compare, write_rows
+
+    found = compare(warehouse, saes, on=on, chart=chart)
+    if form == "table":
+        show(found)
+    else:
+        write_rows(found.rows, sys.stdout.buffer, form=form)  # type: ignore[arg-type]
+    for note in found.notes:
+        click.echo(note, err=True)
 
 
 @cli.command()

@@ -1,9 +1,10 @@
 """One function for each command: what the command line calls, under the same verb."""
 
-from interplm_wh.ask import info, query, report, shell, verify
+from interplm_wh.ask import compare, info, query, report, shell, verify
 from interplm_wh.build import build, scale
 from interplm_wh.demo import run_demo as demo
 from interplm_wh.encode import encode
+from interplm_wh.evaluate import evaluate
 from interplm_wh.ingest.activations import add_activations
 from interplm_wh.ingest.annotations import add_annotations
 from interplm_wh.ingest.proteins import add_proteins
@@ -19,8 +20,10 @@ __all__ = [
     "add_proteins",
     "add_sae",
     "build",
+    "compare",
     "demo",
     "encode",
+    "evaluate",
     "info",
     "init",
     "query",
