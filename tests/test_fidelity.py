@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from plm_folders import make_prott5
 from tiny_models import make_plm, make_sae, sequence
 from torch import Tensor
 from transformers import EsmForMaskedLM
@@ -21,7 +22,6 @@ from interplm_wh.evaluate.masks import masked_residues
 from interplm_wh.evaluate.proteins import Proteins
 from interplm_wh.evaluate.reconstruction import Reconstruction
 from interplm_wh.plm import load_plm
-from interplm_wh.plm.base import PLM
 from interplm_wh.plm.esm2 import Esm2
 from interplm_wh.sae import load_sae
 from interplm_wh.sae.base import SAE
@@ -96,7 +96,7 @@ def test_the_masked_measure_leaves_special_tokens_alone(
 def by_hand(plm: Esm2, text: str, accession: str, patch: Tensor | None, layer: int, *, masked: bool) -> float:
     """The cross-entropy of one protein, one protein at a time and without the code under test."""
     model = EsmForMaskedLM.from_pretrained(plm.source).eval()
-    ids = plm.tokenise([text])[0]
+    ids = plm.tokens([text]).ids
     chosen = torch.ones(len(text), dtype=torch.bool)
     read = ids.clone()
     if masked:
@@ -281,13 +281,7 @@ def test_predictions_that_are_not_finite_are_refused(plm: Esm2) -> None:
         fidelity(plm, {"a": Layered(Broken.of_width(plm.d_model), 1)}, SOME)
 
 
-def test_a_plm_without_a_head_is_refused_before_anything_runs(plm: Esm2, sae: SAE) -> None:
-    class Headless(Esm2):
-        def require_head(self) -> None:
-            PLM.require_head(self)
-
-    bare = Headless(
-        Path(plm.source), name="bare", source="bare", revision=None, device=plm.device, dtype="float32"
-    )
+def test_a_plm_without_a_head_is_refused_before_anything_runs(sae: SAE, tmp_path: Path) -> None:
+    bare = load_plm(str(make_prott5(tmp_path / "prott5")), device="cpu")
     with pytest.raises(ModelError, match="--skip-fidelity"):
         fidelity(bare, {"a": Layered(sae, 1)}, SOME)

@@ -337,11 +337,20 @@ def test_the_published_pipelines_take_the_published_layers() -> None:
         assert found.proteins.uniprot is not None and "reviewed:true" in found.proteins.uniprot
 
 
+def test_the_pipeline_of_esmc_takes_the_sae_of_its_layer() -> None:
+    found = spec.load("esmc-600m")
+    assert found.plm == "biohub/ESMC-600M"
+    assert [(s.name, s.source, s.layer) for s in found.saes] == [
+        ("esmc-600m-layer27", "biohub/ESMC-600M-sae-layer27-k64-codebook16384", 27),
+        ("esmc-600m-layer27-neurons", "identity", 27),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
         ("dmo", "did you mean demo?"),
-        ("zzz", "there are demo-sae, demo, esm2-650m, esm2-8m, paper-8m, walkthrough"),
+        ("zzz", "there are demo-sae, demo, esm2-650m, esm2-8m, esmc-600m, paper-8m, walkthrough"),
         ("gone.yaml", "no pipeline file"),
     ],
 )

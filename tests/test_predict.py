@@ -54,10 +54,11 @@ def test_tokens_say_what_is_a_residue_and_what_is_padding(plm: Esm2) -> None:
 @torch.inference_mode()
 def test_logits_are_those_of_the_whole_model_with_its_head(plm: Esm2, oracle: EsmForMaskedLM) -> None:
     found = plm.predict(TEXTS)
-    ids, mask = plm.tokenise(TEXTS)
-    assert torch.equal(found.ids, ids)
+    tokens = plm.tokens(TEXTS)
+    assert torch.equal(found.ids, tokens.ids)
     assert found.logits.dtype == torch.float32
-    assert torch.equal(found.logits, oracle(ids, attention_mask=mask).logits)
+    mask = (~tokens.is_padding).long()
+    assert torch.equal(found.logits, oracle(tokens.ids, attention_mask=mask).logits)
 
 
 @torch.inference_mode()

@@ -84,7 +84,7 @@ class Predictions:
 class PLM(ABC):
     """A protein language model: `forward` is all that a new one has to bring.
 
-    One with a masked-token head is a `masked.MaskedPLM`.
+    One with a masked-token head is a `masked.MaskedPLM`; one on transformers an `encoder.Encoder`.
 
     Attributes
     ----------
