@@ -122,7 +122,8 @@ class LinearSAE(SAE):
     @torch.no_grad()
     def observe(self, terms: Terms) -> None:
         """Take note of what a step saw."""
-        self.is_sparse = bool(terms.n_active < SPARSE * terms.n_pairs)
+        is_on_cpu = terms.n_active.device.type == "cpu"  # a GPU multiplies faster than it gathers
+        self.is_sparse = is_on_cpu and bool(terms.n_active < SPARSE * terms.n_pairs)
 
     def selected(self, x: Tensor, features: slice | Tensor, select: Select) -> Selected:
         """Encode normalised input [n, d] for some features, and select among their pre-activations."""

@@ -275,7 +275,8 @@ class SaeTrainer:
                 value = state.get(f"adam.{key}.{name}")
                 if value is not None:
                     # Laid out like the weight, which the fused optimiser takes for granted.
-                    moments[key] = torch.empty_like(value if key == "step" else tensor).copy_(value)
+                    like = value.to(tensor.device) if key == "step" else tensor
+                    moments[key] = torch.empty_like(like).copy_(value)
             if moments:
                 self._optimizer.state[tensor] = moments
 
