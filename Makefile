@@ -9,11 +9,11 @@ DEMO ?= demo-warehouse
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm]'
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts]'
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,test]'
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts,test]'
 	touch $@
 
 demo: .venv/installed

@@ -1,12 +1,12 @@
-"""``python -m benchmarks [encoding] [ingest] [scoring]`` measures what is named, everything by default."""
+"""``python -m benchmarks [NAME]...``: encoding, ingest, scoring, training; all of them by default."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import encoding, ingest, scoring
+from benchmarks import encoding, ingest, scoring, training
 
-ALL = {"scoring": scoring.main, "encoding": encoding.main, "ingest": ingest.main}
+ALL = {"scoring": scoring.main, "encoding": encoding.main, "ingest": ingest.main, "training": training.main}
 
 
 def main(names: list[str]) -> int:

@@ -98,6 +98,17 @@ def run(warehouse: Path, pipeline: str, dry_run: bool) -> None:
     show(run_pipeline(pipeline, warehouse, dry_run=dry_run))
 
 
+@cli.command()
+@click.argument("pipeline")
+@click.option("--restart", is_flag=True, help="Forget what an interrupted training has done.")
+@click.pass_obj
+def train(warehouse: Path, pipeline: str, restart: bool) -> None:
+    """Train the SAEs of a pipeline's section `train`, or go on where it was cut off, and register them."""
+    from interplm_wh.pipeline import run_pipeline
+
+    show(run_pipeline(pipeline, warehouse, until="train", restart=restart))
+
+
 @cli.group()
 def add() -> None:
     """Add proteins, annotations, SAEs or activations."""
@@ -150,16 +161,22 @@ def add_annotations(
 @click.option("--name", required=True, help="Name of the SAE in the warehouse.")
 @click.option("--plm", required=True, help="PLM: hub id or local folder.")
 @click.option("--layer", required=True, type=click.IntRange(min=0), help="Index of the hidden state.")
-@click.option("--file", help="File within SOURCE, for instance ae_unnormalized.pt.")
+@click.option("--file", help="File or folder within SOURCE, for instance ae_unnormalized.pt.")
+@click.option(
+    "--k", type=click.IntRange(min=1), help="Active features per residue, where SOURCE does not say."
+)
 @click.option("--revision", help="Revision of SOURCE on the hub.")
 @click.option("--device", help="Device for the layer check, for instance cuda.")
 @click.option("--force", is_flag=True, help="Take it although the layer check fails; this is recorded.")
 @click.pass_obj
 def add_sae(
-    warehouse: Path, source: str, name: str, plm: str, layer: int, file: str | None, revision: str | None,
-    device: str | None, force: bool,
+    warehouse: Path, source: str, name: str, plm: str, layer: int, file: str | None, k: int | None,
+    revision: str | None, device: str | None, force: bool,
 ) -> None:  # fmt: skip
-    """Add an SAE: a hub id, a folder, a file, or `identity` (the raw neurons)."""
+    """Add an SAE: a hub id, a folder, a file, or `identity` (the raw neurons).
+
+    Checkpoints of InterPLM, InterProt, dictionary_learning, SAELens, sparsify and Biohub are recognised.
+    """
     from interplm_wh.sae import add_sae
 
     report = add_sae(
@@ -169,6 +186,7 @@ def add_sae(
         plm=plm,
         layer=layer,
         file=file,
+        k=k,
         revision=revision,
         device=device,
         force=force,
@@ -228,6 +246,38 @@ def encode(
 
 
 @cli.command()
+@click.option("--sae", "saes", multiple=True, required=True, help="SAE to evaluate; repeat for more.")
+@click.option(
+    "--split", default="test", show_default=True, type=click.Choice(["test", "valid", "train", "all"]),
+    help="Proteins of the warehouse to evaluate on; private ones are left out.",
+)  # fmt: skip
+@click.option("--fasta", metavar="FILE", help="Evaluate on the proteins of a FASTA file instead.")
+@click.option("--max-proteins", type=click.IntRange(min=1), help="Evaluate on a fixed sample of so many.")
+@click.option("--skip-fidelity", is_flag=True, help="Do not ask what the PLM predicts; much faster.")
+@click.option("--device", help="For instance cpu or cuda; the fastest there is by default.")
+@click.option(
+    "--dtype", default="float32", show_default=True,
+    type=click.Choice(["float32", "bfloat16", "float16"]), help="Number format of the PLM.",
+)  # fmt: skip
+@click.pass_context
+def evaluate(
+    ctx: click.Context, saes: tuple[str, ...], split: Literal["test", "valid", "train", "all"],
+    fasta: str | None, max_proteins: int | None, skip_fidelity: bool, device: str | None, dtype: str,
+) -> None:  # fmt: skip
+    """Measure how sparse and how faithful SAEs are, on held-out proteins or on any file."""
+    from interplm_wh.evaluate import evaluate
+
+    is_given = ctx.get_parameter_source("split") is not click.core.ParameterSource.DEFAULT
+    if fasta is not None and is_given:
+        raise click.UsageError("give --split or --fasta, not both")
+    report = evaluate(
+        ctx.obj, saes, split=split, fasta=fasta, max_proteins=max_proteins, skip_fidelity=skip_fidelity,
+        device=device, dtype=dtype,
+    )  # fmt: skip
+    show(report)
+
+
+@cli.command()
 @click.option("--sae", required=True, help="SAE whose scale is replaced.")
 @click.option(
     "--from", "source", required=True, metavar="all|valid|checkpoint|FASTA", help="What sets the scale."
@@ -274,6 +324,27 @@ def report(warehouse: Path, sae: str | None, pairs: int) -> None:
     from interplm_wh.ask import report
 
     show(report(warehouse, sae=sae, n_pairs=pairs))
+
+
+@cli.command()
+@click.argument("saes", nargs=-1, metavar="[SAE]...")
+@click.option("--on", default="test", show_default=True, metavar="SPLIT|FILE",
+              help="What they were evaluated on: a split, or the name of a FASTA file.")  # fmt: skip
+@click.option("--chart", metavar="FILE", help="Draw sparsity against fidelity: .html, .svg, .png or .json.")
+@click.option("--format", "form", default="table", show_default=True,
+              type=click.Choice(["table", "csv", "json"]))  # fmt: skip
+@click.pass_obj
+def compare(warehouse: Path, saes: tuple[str, ...], on: str, chart: str | None, form: str) -> None:
+    """Put SAEs side by side that were evaluated on the same proteins; by default all of them."""
+    from interplm_wh.ask import compare, write_rows
+
+    found = compare(warehouse, saes, on=on, chart=chart)
+    if form == "table":
+        show(found)
+    else:
+        write_rows(found.rows, sys.stdout.buffer, form=form)  # type: ignore[arg-type]
+    for note in found.notes:
+        click.echo(note, err=True)
 
 
 @cli.command()
@@ -325,6 +396,30 @@ def vacuum(warehouse: Path) -> None:
     from interplm_wh.store import vacuum
 
     show(vacuum(warehouse))
+
+
+@cli.group()
+def export() -> None:
+    """Write what is in the warehouse in the formats of other tools."""
+
+
+@export.command("sae")
+@click.argument("name")
+@click.option(
+    "--format", "form", required=True, type=click.Choice(["saelens", "interplm"]), help="What is to read it."
+)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--normalised", is_flag=True, help="Bake the scale into the weights (interplm).")
+@click.option("--force", is_flag=True, help="Replace an export that is there.")
+@click.pass_obj
+def export_sae(
+    warehouse: Path, name: str, form: Literal["saelens", "interplm"], output: Path, normalised: bool,
+    force: bool,
+) -> None:  # fmt: skip
+    """Write an SAE as SAELens or InterPLM reads it."""
+    from interplm_wh.sae.export import export_sae
+
+    show(export_sae(warehouse, name, form=form, output=output, normalised=normalised, force=force))
 
 
 @cli.group()

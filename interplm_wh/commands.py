@@ -1,16 +1,18 @@
 """One function for each command: what the command line calls, under the same verb."""
 
-from interplm_wh.ask import info, query, report, shell, verify
+from interplm_wh.ask import compare, info, query, report, shell, verify
 from interplm_wh.build import build, scale
 from interplm_wh.demo import run_demo as demo
 from interplm_wh.encode import encode
+from interplm_wh.evaluate import evaluate
 from interplm_wh.ingest.activations import add_activations
 from interplm_wh.ingest.annotations import add_annotations
 from interplm_wh.ingest.proteins import add_proteins
 from interplm_wh.pipeline import run_pipeline as run
 from interplm_wh.remove import remove_proteins, remove_sae, remove_source
-from interplm_wh.sae import add_sae
+from interplm_wh.sae import add_sae, export_sae
 from interplm_wh.store import init, vacuum
+from interplm_wh.train import train
 
 __all__ = [
     "add_activations",
@@ -18,8 +20,11 @@ __all__ = [
     "add_proteins",
     "add_sae",
     "build",
+    "compare",
     "demo",
     "encode",
+    "evaluate",
+    "export_sae",
     "info",
     "init",
     "query",
@@ -30,6 +35,7 @@ __all__ = [
     "run",
     "scale",
     "shell",
+    "train",
     "vacuum",
     "verify",
 ]

@@ -9,6 +9,7 @@
     ├── MismatchError             a model, layer or shape that does not belong together
     ├── CheckError                a schema check or a checksum that failed
     ├── DownloadError             a server that does not answer, or not with what it should
+    ├── TrainingError             a training that went astray
     ├── ModelError                a model that cannot be loaded: absent, unreadable, unsafe, extra missing
     └── ResourceError             a file that the package itself should carry, or carries wrongly
 
@@ -52,6 +53,10 @@ class ModelError(InterplmError):
 
 class DownloadError(InterplmError):
     """A server that does not answer, or not with what it should."""
+
+
+class TrainingError(InterplmError):
+    """A training whose loss or gradient is not finite."""
 
 
 class ResourceError(InterplmError):

@@ -13,8 +13,11 @@ from interplm_wh.quote import quote_literal
 from interplm_wh.store import Transaction, layout, parts
 from interplm_wh.store.rows import first_row
 
-# What a scale was taken from stays its source when proteins go: it is fixed until it is replaced.
-_KEPT_PER_SAE = frozenset({"activations", "encodings", "features"})
+# What a scale was taken from stays its source when proteins go: it is fixed until it is replaced. What was
+# measured stays what it was; its fingerprint says of which proteins.
+_KEPT_PER_SAE = frozenset(
+    {"activations", "encodings", "features", "sae_frequency", "sae_metrics", "training_metrics"}
+)
 
 
 _REWRITTEN = ["activations", "annotations", "coverage", "encodings", "proteins"]

@@ -131,6 +131,15 @@ def test_a_dry_run_of_a_query_downloads_nothing_and_says_so(tmp_path: Path) -> N
     assert _tree(warehouse) == before
 
 
+def test_a_dry_run_of_the_pipeline_of_esmc_names_its_models(tmp_path: Path) -> None:
+    report = run_pipeline("esmc-600m", tmp_path / "warehouse", dry_run=True)
+    assert _said(report, "PLM").startswith("biohub/ESMC-600M, ")
+    sae = _said(report, "add sae esmc-600m-layer27")
+    assert sae.startswith("layer 27: biohub/ESMC-600M-sae-layer27-k64-codebook16384, ")
+    assert _said(report, "add sae esmc-600m-layer27-neurons") == "the neurons of layer 27 would be registered"
+    assert not (tmp_path / "warehouse").exists()
+
+
 def test_a_pipeline_that_stopped_half_way_goes_on_to_the_same_end(
     ran: tuple[Path, Path, PipelineReport], tmp_path: Path
 ) -> None:

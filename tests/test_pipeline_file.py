@@ -11,6 +11,7 @@ from interplm_wh import resources
 from interplm_wh.demo import assets
 from interplm_wh.errors import InputError
 from interplm_wh.pipeline import spec
+from interplm_wh.train import Ramp, SaeRecipe, TrainingPlan
 
 FULL = """
 what: everything at once
@@ -27,6 +28,28 @@ annotations:
   - {files: [a.csv], source: other, covers: listed}
 plm: org/model
 layers: [1, 2]
+train:
+  name: both
+  splits: [valid]
+  files: [sub/b.fasta]
+  max_length: 300
+  from: embeddings
+  steps: 100
+  batch: 32
+  buffer: 64
+  seed: 5
+  precision: bfloat16
+  log_every: 2
+  checkpoint_every: 3
+  wandb: project
+  saes:
+    - {name: "r{layer}", architecture: relu, n_features: 9, lr: 2e-4, lr_warmup: 4, lr_decay_from: 90,
+       lr_final: 0.5, l1: 1E-2, l1_warmup: 6, l1_decay_from: 8, l1_final: 0.25, input_norm: sqrt_d,
+       error: norm, clip: 0,
+       unit_decoder: false, dead_after: 10, resample_every: 11, seed: 12}
+    - {name: m, layer: 0, architecture: matryoshka, n_features: 8, lr: 1, k: 2, groups: [0.5, 0.5], auxk: 0.5}
+    - {name: j, layer: 0, architecture: jumprelu, n_features: 8, lr: 1, target_l0: 2, l0: 3, l0_warmup: 4,
+       l0_decay_from: 5, l0_final: 0.5, bandwidth: 0.25, clip: 2}
 saes:
   - {name: "s{layer}", source: org/saes, file: ae.pt, revision: v1}
   - {name: neurons, source: identity, layer: 0}
@@ -80,6 +103,54 @@ def test_every_key_is_read_and_paths_start_from_the_files_folder(folder: Path) -
             spec.Annotations((folder / "a.csv",), "other", "listed", False),
         ),
         plm="org/model",
+        train=TrainingPlan(
+            name="both",
+            plm="org/model",
+            saes=(
+                *(
+                    SaeRecipe(
+                        name=f"r{layer}",
+                        architecture="relu",
+                        layer=layer,
+                        n_features=9,
+                        learning_rate=Ramp(2e-4, 4, 90, 0.5),
+                        l1=Ramp(0.01, 6, 8, 0.25),
+                        input_norm="sqrt_d",
+                        error="norm",
+                        clip=None,
+                        unit_decoder=False,
+                        dead_after=10,
+                        resample_every=11,
+                        seed=12,
+                    )
+                    for layer in (1, 2)
+                ),
+                SaeRecipe("m", "matryoshka", 0, 8, Ramp(1.0), k=2, groups=(0.5, 0.5), auxk=0.5),
+                SaeRecipe(
+                    "j",
+                    "jumprelu",
+                    0,
+                    8,
+                    Ramp(1.0),
+                    target_l0=2.0,
+                    l0=Ramp(3.0, 4, 5, 0.5),
+                    bandwidth=0.25,
+                    clip=2.0,
+                ),
+            ),
+            steps=100,
+            batch=32,
+            splits=("valid",),
+            files=(str(folder / "sub/b.fasta"),),
+            max_length=300,
+            source="embeddings",
+            buffer=64,
+            seed=5,
+            precision="bfloat16",
+            log_every=2,
+            checkpoint_every=3,
+            wandb="project",
+        ),
         saes=(
             spec.Sae("s1", "org/saes", 1, "ae.pt", "v1", False),
             spec.Sae("s2", "org/saes", 2, "ae.pt", "v1", False),
@@ -96,6 +167,7 @@ def test_every_key_is_read_and_paths_start_from_the_files_folder(folder: Path) -
 
 def test_what_is_not_given_is_left_to_the_commands(folder: Path) -> None:
     found = spec.load(_write(folder, "what: nothing\n"))
+    assert found.train is None
     assert (found.proteins, found.annotations, found.plm, found.saes, found.thresholds) == (
         None,
         (),
@@ -226,16 +298,18 @@ def _known_keys(folder: Path) -> set[str]:
         "zzzzzz: 1\nproteins: {zzzzzz: 1, demo: {n: 1, zzzzzz: 1}}\nencode: {zzzzzz: 1}\n"
         "annotations: [{zzzzzz: 1, from: proteins}]\nplm: a/b\n"
         "saes: [{zzzzzz: 1, name: a, source: identity, layer: 1}]\n"
+        "train: {zzzzzz: 1, steps: 1, saes: [{zzzzzz: 1, name: b, architecture: relu, n_features: 1, lr: 1, "
+        "layer: 1}]}\n"
     )
     lists = [line.split("known: ")[1] for line in _faults(folder, unknown).splitlines() if "known: " in line]
-    assert len(lists) == 6
+    assert len(lists) == 8
     return {key for text in lists for key in text.split(", ")}
 
 
 def test_the_page_about_pipelines_shows_every_key_in_a_file_that_is_sound(folder: Path) -> None:
     page = (Path(__file__).resolve().parents[1] / "docs" / "pipelines.md").read_text(encoding="utf-8")
     shown = page.split("```yaml\n")[1].split("```")[0]
-    keys = set(re.findall(r"(?:^[ #-]*|[{,] ?)([a-z_]+):(?= |$)", shown, flags=re.MULTILINE))
+    keys = set(re.findall(r"(?:^[ #-]*|[{,] ?)([a-z][a-z0-9_]*):(?= |$)", shown, flags=re.MULTILINE))
     assert keys == _known_keys(folder)
     assert [sae.name for sae in spec.load(_write(folder, shown)).saes] == [
         "esm2-8m-layer3",
@@ -248,7 +322,7 @@ def test_the_page_about_pipelines_shows_every_key_in_a_file_that_is_sound(folder
 def test_every_pipeline_of_the_package_is_sound_and_found_by_name(path: Path) -> None:
     found = spec.load(path.stem)
     assert found == spec.load(path)
-    assert found.what and found.saes and found.proteins and found.annotations
+    assert found.what and found.sae_names and found.proteins and found.annotations
 
 
 def test_the_published_pipelines_take_the_published_layers() -> None:
@@ -263,11 +337,20 @@ def test_the_published_pipelines_take_the_published_layers() -> None:
         assert found.proteins.uniprot is not None and "reviewed:true" in found.proteins.uniprot
 
 
+def test_the_pipeline_of_esmc_takes_the_sae_of_its_layer() -> None:
+    found = spec.load("esmc-600m")
+    assert found.plm == "biohub/ESMC-600M"
+    assert [(s.name, s.source, s.layer) for s in found.saes] == [
+        ("esmc-600m-layer27", "biohub/ESMC-600M-sae-layer27-k64-codebook16384", 27),
+        ("esmc-600m-layer27-neurons", "identity", 27),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
         ("dmo", "did you mean demo?"),
-        ("zzz", "there are demo, esm2-650m, esm2-8m"),
+        ("zzz", "there are demo-sae, demo, esm2-650m, esm2-8m, esmc-600m, paper-8m, walkthrough"),
         ("gone.yaml", "no pipeline file"),
     ],
 )

@@ -58,9 +58,10 @@ def test_hidden_states_are_those_of_the_reference(tiny: Esm2, proteins: dict[str
 def test_stopping_early_gives_what_the_full_run_gives_at_every_layer(tiny: Esm2, golden: Path) -> None:
     model = EsmModel.from_pretrained(golden / "tiny_esm", add_pooling_layer=False).eval()
     texts = [sequence(40), sequence(57, 1)]
-    ids, mask = tiny.tokenise(texts)
+    tokens = tiny.tokens(texts)
     with torch.inference_mode():
-        full = model(ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        mask = (~tokens.is_padding).long()
+        full = model(tokens.ids, attention_mask=mask, output_hidden_states=True).hidden_states
     assert len(full) == tiny.n_layers + 1
     for layer in range(tiny.n_layers + 1):
         found = tiny.hidden_states(texts, [layer])

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from interplm_wh.plm import load_plm
 from tests.hub_server import COMMIT, serve
+from tests.plm_folders import make_ankh, make_esmc, make_prott5
 
 SCRIPT = """
 import json, sys
@@ -52,6 +54,19 @@ try:
 except ModelError as error:
     fault = str(error)
 print(json.dumps({"revision": plm.revision, "fault": fault}))
+"""
+
+
+KINDS = """
+import json
+from interplm_wh.plm import load_plm
+
+found = {}
+for source in ("biohub/ESMC-tiny", "Rostlab/prot_t5_tiny", "ElnaggarLab/ankh-tiny"):
+    plm = load_plm(source, device="cpu")
+    x = plm.embed("MKTAYIAKQR", 2)
+    found[plm.name] = [type(plm).__name__, plm.revision, list(x.shape), x.sum().item()]
+print(json.dumps(found))
 """
 
 
@@ -100,3 +115,18 @@ def test_hub_ids_are_fetched_once_with_their_revision_and_faults_are_named(
     offline = _run(OFFLINE, home, HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="1")
     assert offline["revision"] == COMMIT
     assert "cannot be reached" in str(offline["fault"])
+
+
+def test_every_kind_of_model_comes_from_the_hub_as_it_is_published(tmp_path: Path) -> None:
+    repositories = {
+        "biohub/ESMC-tiny": make_esmc(tmp_path / "esmc"),
+        "Rostlab/prot_t5_tiny": make_prott5(tmp_path / "prott5"),
+        "ElnaggarLab/ankh-tiny": make_ankh(tmp_path / "ankh"),
+    }
+    with serve(repositories) as hub:
+        found = _run(KINDS, tmp_path / "home", HF_ENDPOINT=hub.url)
+    for source, folder in repositories.items():
+        kind = "Esmc" if "ESMC" in source else "T5Encoder"
+        local = load_plm(str(folder), device="cpu").embed("MKTAYIAKQR", 2)
+        expected = [kind, COMMIT, [10, 16], pytest.approx(local.sum().item(), rel=1e-4, abs=1e-4)]
+        assert found[source.replace("/", "--")] == expected

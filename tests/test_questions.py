@@ -14,8 +14,11 @@ from interplm_wh import sqlfile
 
 PAGE = Path(__file__).parents[1] / "docs" / "questions.md"
 QUESTIONS = re.findall(r"## (.*?)\n\n```sql\n(.*?)\n```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-# The demo's export is sound: no row of it is rejected.
-EMPTY = {"Which rows of the input could not be taken, and why?"}
+# The demo's export is sound: no row of it is rejected; and the demo evaluates nothing.
+EMPTY = {
+    "Which rows of the input could not be taken, and why?",
+    "How sparse and how faithful is each SAE, where it was evaluated?",
+}
 README = (PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
 README_QUERIES = re.findall(r'(?:query |polars\()"(.*?)"', README)
 

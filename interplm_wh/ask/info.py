@@ -17,7 +17,7 @@ class Info:
     Attributes
     ----------
     path : Path
-    proteins, sources, plms, saes, runs, storage : list of dict
+    proteins, sources, plms, saes, evaluations, runs, storage : list of dict
         The rows of the questions of the same names in `sql/info/`.
     stale : dict of str to list of str
         For each SAE, the tables that are missing or older than what they are made from.
@@ -28,6 +28,7 @@ class Info:
     sources: list[dict[str, Any]]
     plms: list[dict[str, Any]]
     saes: list[dict[str, Any]]
+    evaluations: list[dict[str, Any]]
     runs: list[dict[str, Any]]
     storage: list[dict[str, Any]]
     stale: dict[str, list[str]]
@@ -35,7 +36,7 @@ class Info:
     def lines(self) -> list[str]:
         """Print it for people."""
         lines = [f"warehouse {self.path}", ""]
-        sections = ("proteins", "sources", "plms", "saes", "storage", "runs")
+        sections = ("proteins", "sources", "plms", "saes", "evaluations", "storage", "runs")
         for name in sections:
             rows: list[dict[str, Any]] = getattr(self, name)
             lines += [name, *(f"  {line}" for line in _section(rows)), ""]

@@ -28,6 +28,15 @@ def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[st
     return [line(header), line(["-" * w for w in widths]), *(line(row) for row in rows)]
 
 
+def number(value: object) -> str:
+    """Return a number with as many digits as people read; a dash where there is none."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def _is_number(cell: str) -> bool:
     """Whether a cell is a number, or stands for one that is not there."""
     try:

@@ -48,7 +48,8 @@ class VerifyReport:
             *(f"  - {fault}" for fault in self.faults),
             *([step] if self.remakeable else ()),
             f"restore {other}damaged files from a copy; or take out what they belong to (interplm-wh remove) "
-            f"and add, encode and build it again; a scale ({SCALE}) is taken anew by: interplm-wh scale",
+            f"and add, encode and build it again; a scale ({SCALE}) is taken anew by: interplm-wh scale, a "
+            "measurement by: interplm-wh evaluate",
         ]
 
 

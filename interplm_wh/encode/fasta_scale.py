@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +11,7 @@ from interplm_wh import hub, progress, store
 from interplm_wh.encode import models
 from interplm_wh.encode.blocks import blocks
 from interplm_wh.errors import InputError
-from interplm_wh.ingest import fasta, readers
-
-_DROPPED = re.compile(r"\s+|\*\s*$")
-
-
-def _records(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield (accession, sequence) of each record, tidied as `add proteins` does."""
-    file = readers.recognise(path)
-    if file.format != "fasta":
-        raise InputError(f"{path}: is not FASTA ({file.format}); give a FASTA file, plain or gzipped")
-    for table in fasta.tables(file):
-        for header, text in zip(table["header"].to_pylist(), table["sequence"].to_pylist(), strict=True):
-            yield (header.split() or ["?"])[0], _DROPPED.sub("", text).upper()
+from interplm_wh.ingest import fasta
 
 
 def scale_from_fasta(
@@ -56,7 +42,7 @@ def scale_from_fasta(
     InputError
         If the file is not FASTA, holds no protein, or letters that the PLM does not know.
     """
-    records = dict(enumerate(_records(Path(path))))
+    records = dict(enumerate(fasta.proteins(Path(path))))
     if not records:
         raise InputError(f"{path}: holds no protein; give a FASTA file with at least one")
     with store.open(warehouse) as wh:

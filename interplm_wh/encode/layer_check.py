@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from interplm_wh.encode.explained import Sums
 from interplm_wh.errors import MismatchError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from interplm_wh.plm.base import PLM
     from interplm_wh.sae.base import SAE
 
@@ -105,30 +103,6 @@ class LayerCheck:
             log.warning("%s: explains only %.2f of the variance of layer %d", name, explained, self.layer)
 
 
-@dataclass
-class _Sums:
-    """Running sums of one layer, float64."""
-
-    n: int = 0
-    squares: float = 0.0
-    residual: float = 0.0
-    total: Tensor | None = None
-
-    def add(self, x: Tensor, reconstruction: Tensor) -> None:
-        x64 = x.double()
-        self.n += len(x)
-        self.squares += float(x64.square().sum())
-        self.residual += float((x64 - reconstruction.double()).square().sum())
-        self.total = x64.sum(dim=0) if self.total is None else self.total + x64.sum(dim=0)
-
-    @property
-    def explained(self) -> float:
-        assert self.total is not None
-        variance = self.squares - float(self.total.square().sum()) / self.n
-        found = 1 - self.residual / variance if variance > 0 else -math.inf
-        return found if math.isfinite(found) else -math.inf
-
-
 def _calls(sequences: Sequence[str]) -> Iterator[list[str]]:
     """Group sequences so that the hidden states of all layers fit into memory."""
     group: list[str] = []
@@ -154,7 +128,7 @@ def check_layer(plm: PLM, sae: SAE, *, layer: int, sequences: Sequence[str]) -> 
         At least one; of a protein beyond the window, its first window is measured.
     """
     layers = range(plm.n_layers + 1)
-    sums = [_Sums() for _ in layers]
+    sums = [Sums() for _ in layers]
     texts = [text[: plm.window] for text in sequences]
     for group in _calls(texts):
         states = plm.hidden_states(group, list(layers)).states

@@ -97,6 +97,32 @@ def open_plm(warehouse: Warehouse, plm: str, *, device: str | None, dtype: str) 
     return load_plm(row.source, revision=row.revision, device=device, dtype=dtype)
 
 
+def open_source(warehouse: Warehouse, plm: str, *, device: str | None = None, dtype: str = "float32") -> PLM:
+    """Load a PLM by its source, or by the name that it is registered under; a registered one in its revision.
+
+    Raises
+    ------
+    MismatchError
+        If another PLM is registered under the name that the source would get.
+    """
+    from interplm_wh.plm import load_plm, plm_slug
+
+    named = plm_row(warehouse, plm) if not hub.is_local(plm) else None
+    if named is not None:
+        return load_plm(named.source, revision=named.revision, device=device, dtype=dtype)
+    known = plm_row(warehouse, plm_slug(plm))
+    if known is None:
+        return load_plm(plm, device=device, dtype=dtype)
+    if known.source == plm:
+        return load_plm(plm, revision=known.revision, device=device, dtype=dtype)
+    model = load_plm(plm, device=device, dtype=dtype)
+    if model.revision != known.revision or known.revision is None:
+        raise MismatchError(
+            f"{plm}: another PLM is registered as {known.plm} (from {known.source}); rename the folder"
+        )
+    return model
+
+
 def open_sae(warehouse: Warehouse, row: SaeRow, *, plm: PLM) -> SAE:
     """Load a registered SAE onto the device of its PLM.
 

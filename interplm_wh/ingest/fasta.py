@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -10,10 +11,11 @@ from typing import TextIO
 import pyarrow as pa
 
 from interplm_wh.errors import InputError
-from interplm_wh.ingest.readers import DataFile
+from interplm_wh.ingest.readers import DataFile, recognise
 
 SCHEMA = pa.schema([("row", pa.int64()), ("header", pa.string()), ("sequence", pa.string())])
 _BATCH_CHARACTERS = 16_000_000
+_DROPPED = re.compile(r"\s+|\*\s*$")
 
 
 def _open(file: DataFile) -> TextIO:
@@ -68,6 +70,22 @@ def tables(file: DataFile) -> Iterator[pa.Table]:
         ) from error
     if batch:
         yield _table(batch)
+
+
+def proteins(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (accession, sequence) of each record of a file, tidied as `add proteins` does.
+
+    Raises
+    ------
+    InputError
+        If the file is not FASTA.
+    """
+    file = recognise(path)
+    if file.format != "fasta":
+        raise InputError(f"{path}: is not FASTA ({file.format}); give a FASTA file, plain or gzipped")
+    for table in tables(file):
+        for header, text in zip(table["header"].to_pylist(), table["sequence"].to_pylist(), strict=True):
+            yield (header.split() or ["?"])[0], _DROPPED.sub("", text).upper()
 
 
 def _table(batch: list[tuple[int, str, str]]) -> pa.Table:

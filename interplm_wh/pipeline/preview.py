@@ -11,6 +11,7 @@ from interplm_wh import hub, store
 from interplm_wh.pipeline import done, sources
 from interplm_wh.pipeline.spec import IDENTITY, Annotations, Pipeline, Proteins, Sae
 from interplm_wh.sae.load import is_cached
+from interplm_wh.train.recipe import TrainingPlan
 
 Preview = list[tuple[str, list[str]]]
 
@@ -45,14 +46,16 @@ def preview(spec: Pipeline, warehouse: str | Path) -> Preview:
     if spec.proteins is not None:
         coming = _read_proteins(spec.proteins, warehouse)
         found.append(("add proteins", _proteins_lines(spec.proteins, state, coming)))
+    if spec.train is not None:
+        found.append(("train", [_train_line(spec.train, state)]))
     for source in spec.annotations:
         found.append(("add annotations", [_annotations_line(spec, source, warehouse, state)]))
-    if spec.plm is not None and spec.saes:
+    if spec.plm is not None and spec.sae_names:
         found.append(("PLM", [_model_line(spec.plm, "config.json", None)]))
     for sae in spec.saes:
         found.append((f"add sae {sae.name}", [_sae_line(spec, sae, warehouse, state)]))
-    if spec.saes:
-        found.append(("encode", [_encode_line(sae, state, coming) for sae in spec.saes]))
+    if spec.sae_names:
+        found.append(("encode", [_encode_line(name, state, coming) for name in spec.sae_names]))
         found.append(("build", [_build_line(spec)]))
     return found
 
@@ -136,13 +139,21 @@ def _sae_line(spec: Pipeline, sae: Sae, warehouse: str | Path, state: _State) ->
     return f"layer {sae.layer}: {sae.source}, {place}"
 
 
-def _encode_line(sae: Sae, state: _State, coming: Mapping[str, int] | None) -> str:
-    behind = state.encoded.get(sae.name, set())
-    left = {name: n for name, n in {**state.lengths, **(coming or {})}.items() if name not in behind}
+def _train_line(plan: TrainingPlan, state: _State) -> str:
+    named = ", ".join(sae.name for sae in plan.saes)
+    if all(sae.name in state.encoded for sae in plan.saes):
+        return f"{named}: there already; the plan would be compared with theirs"
+    return f"{named} would be trained: {plan.steps:,} steps of {plan.batch:,} residues"
+
+
+def _encode_line(name: str, state: _State, coming: Mapping[str, int] | None) -> str:
+    behind = state.encoded.get(name, set())
+    every = {**state.lengths, **(coming or {})}
+    left = {accession: n for accession, n in every.items() if accession not in behind}
     if coming is None:
         said = f"{_amount(left)}, and what is downloaded," if left else "what is downloaded"
-        return f"{sae.name}: {said} would be encoded"
-    return f"{sae.name}: {_amount(left)} would be encoded"
+        return f"{name}: {said} would be encoded"
+    return f"{name}: {_amount(left)} would be encoded"
 
 
 def _build_line(spec: Pipeline) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
-from interplm_wh import store
+from interplm_wh import hub, store
+from interplm_wh.errors import InputError
 from interplm_wh.pipeline import done, sources
 from interplm_wh.pipeline.spec import Annotations, Pipeline, Proteins, Sae, load
 
@@ -51,10 +53,18 @@ class PipelineReport:
         return said
 
 
+Until = Literal["train"]
 _Call = Callable[[], Sequence[str]]
 
 
-def run_pipeline(pipeline: str | Path, warehouse: str | Path, *, dry_run: bool = False) -> PipelineReport:
+def run_pipeline(
+    pipeline: str | Path,
+    warehouse: str | Path,
+    *,
+    dry_run: bool = False,
+    until: Until | None = None,
+    restart: bool = False,
+) -> PipelineReport:
     """Run a pipeline, or go on with it where an earlier run stopped.
 
     Parameters
@@ -66,6 +76,10 @@ def run_pipeline(pipeline: str | Path, warehouse: str | Path, *, dry_run: bool =
         Made where there is none.
     dry_run : bool
         Say what would be done, and change nothing.
+    until : {'train'}, optional
+        Stop after this step.
+    restart : bool
+        Forget what an interrupted training has done.
 
     Raises
     ------
@@ -73,13 +87,20 @@ def run_pipeline(pipeline: str | Path, warehouse: str | Path, *, dry_run: bool =
         With every fault of the file; and as the commands that it runs.
     """
     spec = load(pipeline)
+    if until == "train" and spec.train is None:
+        raise InputError(f"{spec.path}: has no section train; say in it what is to be trained")
+    if spec.train is not None:
+        with hub.extra_needed():
+            spec.train.check()
     if dry_run:
         from interplm_wh.pipeline.preview import preview
 
         found = tuple(Step(name, tuple(said)) for name, said in preview(spec, warehouse))
         return PipelineReport(spec.path, Path(warehouse).resolve(), True, found)
     console = Console(stderr=True)
-    calls = _calls(spec, warehouse)
+    calls = _calls(spec, warehouse, restart=restart)
+    if until is not None:
+        calls = calls[: 1 + [name for name, _ in calls].index(until)]
     steps: list[Step] = []
     for number, (name, call) in enumerate(calls, start=1):
         console.print(f"[{number}/{len(calls)}] {name}", markup=False, highlight=False)
@@ -87,23 +108,33 @@ def run_pipeline(pipeline: str | Path, warehouse: str | Path, *, dry_run: bool =
     return PipelineReport(spec.path, Path(warehouse).resolve(), False, tuple(steps))
 
 
-def _calls(spec: Pipeline, warehouse: str | Path) -> list[tuple[str, _Call]]:
+def _calls(spec: Pipeline, warehouse: str | Path, *, restart: bool) -> list[tuple[str, _Call]]:
     """Return the steps of a pipeline by name, in the order of the work."""
     calls: list[tuple[str, _Call]] = [("warehouse", lambda: _init(spec, warehouse))]
     if spec.proteins is not None:
         proteins = spec.proteins
         calls.append(("add proteins", lambda: _add_proteins(proteins, warehouse)))
+    if spec.train is not None:
+        calls.append(("train", lambda: _train(spec, warehouse, restart=restart)))
     for source in spec.annotations:
         calls.append(("add annotations", lambda one=source: _add_annotations(spec, one, warehouse)))  # type: ignore[misc]
     for sae in spec.saes:
         calls.append((f"add sae {sae.name}", lambda one=sae: _add_sae(spec, one, warehouse)))  # type: ignore[misc]
-    if spec.saes:
+    if spec.sae_names:
         calls += [
             ("encode", lambda: _encode(spec, warehouse)),
             ("build", lambda: _build(spec, warehouse)),
             ("report", lambda: _report(spec, warehouse)),
         ]
     return calls
+
+
+def _train(spec: Pipeline, warehouse: str | Path, *, restart: bool) -> list[str]:
+    from interplm_wh.train import train
+
+    if spec.train is None:
+        return []
+    return train(warehouse, spec.train, device=spec.encoding.device, dtype=spec.encoding.dtype).lines()
 
 
 def _init(spec: Pipeline, warehouse: str | Path) -> list[str]:
@@ -158,6 +189,7 @@ def _add_sae(spec: Pipeline, sae: Sae, warehouse: str | Path) -> list[str]:
         plm=plm,
         layer=sae.layer,
         file=sae.file,
+        k=sae.k,
         revision=sae.revision,
         device=spec.encoding.device,
         force=sae.force,
@@ -171,7 +203,7 @@ def _encode(spec: Pipeline, warehouse: str | Path) -> list[str]:
     budget = {} if options.token_budget is None else {"token_budget": options.token_budget}
     return encode(
         warehouse,
-        [sae.name for sae in spec.saes],
+        spec.sae_names,
         dtype=options.dtype,
         device=options.device,
         min_value=options.min_value,
@@ -194,4 +226,4 @@ def _build(spec: Pipeline, warehouse: str | Path) -> list[str]:
 def _report(spec: Pipeline, warehouse: str | Path) -> list[str]:
     from interplm_wh.ask import report
 
-    return [line for sae in spec.saes for line in report(warehouse, sae=sae.name).lines()]
+    return [line for name in spec.sae_names for line in report(warehouse, sae=name).lines()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +41,10 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
+# YAML 1.1 takes a number such as 2e-4, without a point, for text.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
@@ -100,9 +105,10 @@ class Section:
             return None
         return found
 
-    def flag(self, key: str) -> bool:
-        """Return true or false; false where the key is absent."""
-        return bool(self._value(key, bool))
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Return true or false; the default where the key is absent."""
+        found: bool | None = self._value(key, bool)
+        return default if found is None else found
 
     def integer(self, key: str, *, low: int) -> int | None:
         """Return a whole number from `low` upwards."""

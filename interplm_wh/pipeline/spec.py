@@ -10,7 +10,9 @@ from typing import Literal, get_args
 from interplm_wh import names, resources
 from interplm_wh.build.run import MAX_THRESHOLDS
 from interplm_wh.errors import InputError, faults_message
+from interplm_wh.pipeline import training
 from interplm_wh.pipeline.section import Section, read_yaml
+from interplm_wh.train.recipe import TrainingPlan
 
 IDENTITY = "identity"
 DEMO = "demo"
@@ -61,6 +63,7 @@ class Sae:
     file: str | None
     revision: str | None
     force: bool
+    k: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ class Pipeline:
         Seed of a warehouse that is made anew.
     plm : str or None
         Hub id or absolute path of a folder.
+    train : TrainingPlan or None
+        What is trained before anything is encoded.
     thresholds : tuple of float
         Empty where the warehouse's own are kept; so are None in the three after it.
     """
@@ -97,12 +102,19 @@ class Pipeline:
     proteins: Proteins | None
     annotations: tuple[Annotations, ...]
     plm: str | None
+    train: TrainingPlan | None
     saes: tuple[Sae, ...]
     encoding: Encoding
     thresholds: tuple[float, ...]
     min_residues: int | None
     min_domains: int | None
     presence: float | None
+
+    @property
+    def sae_names(self) -> list[str]:
+        """The SAEs that are encoded, those that are trained first."""
+        trained = [sae.name for sae in self.train.saes] if self.train is not None else []
+        return [*trained, *(sae.name for sae in self.saes)]
 
 
 def find(pipeline: str | Path) -> Path:
@@ -150,7 +162,10 @@ def _pipeline(path: Path, top: Section) -> Pipeline:
     layers = top.integers("layers", low=0)
     section = top.section("proteins")
     proteins = _proteins(path.parent, section) if "proteins" in top else None
-    saes = _saes(path.parent, top, layers)
+    place = None if plm is None else _place(path.parent, plm, demo="plm")
+    plan = _training(path, top, place, layers)
+    trained = [sae.name for sae in plan.saes] if plan is not None else []
+    saes = _saes(path.parent, top, layers, taken=trained)
     if saes and plm is None and not top.faults:
         top.fault("plm", "is needed for saes; give a hub id or a folder")
     return Pipeline(
@@ -159,7 +174,8 @@ def _pipeline(path: Path, top: Section) -> Pipeline:
         seed=top.integer("seed", low=0) or 0,
         proteins=proteins,
         annotations=_annotations(path.parent, top, proteins),
-        plm=None if plm is None else _place(path.parent, plm, demo="plm"),
+        plm=place,
+        train=plan,
         saes=saes,
         encoding=_encoding(top.section("encode")),
         thresholds=_thresholds(top),
@@ -222,13 +238,21 @@ def _annotations(folder: Path, top: Section, proteins: Proteins | None) -> tuple
     return tuple(found)
 
 
-def _saes(folder: Path, top: Section, layers: Sequence[int]) -> tuple[Sae, ...]:
+def _training(path: Path, top: Section, plm: str | None, layers: Sequence[int]) -> TrainingPlan | None:
+    section = top.section("train")
+    if "train" not in top:
+        return None
+    return training.read(path.parent, section, stem=path.stem, plm=plm, layers=layers)
+
+
+def _saes(folder: Path, top: Section, layers: Sequence[int], *, taken: Sequence[str]) -> tuple[Sae, ...]:
     """Read the SAEs; one without a layer stands for one per entry of `layers`."""
     found: list[Sae] = []
     for section in top.sections("saes"):
         name, source = section.text("name"), section.text("source")
         layer = section.integer("layer", low=0)
         file, revision, force = section.text("file"), section.text("revision"), section.flag("force")
+        k = section.integer("k", low=1)
         section.finish()
         for key, value in (("name", name), ("source", source)):
             if value is None and key not in section:
@@ -243,22 +267,22 @@ def _saes(folder: Path, top: Section, layers: Sequence[int]) -> tuple[Sae, ...]:
         if name and source:
             place = _place(folder, source, demo="sae")
             found += [
-                Sae(name.replace("{layer}", str(one)), place, one, file, revision, force) for one in own
+                Sae(name.replace("{layer}", str(one)), place, one, file, revision, force, k) for one in own
             ]
-    _check_names(top, found)
+    _check_names(top, [*taken, *(sae.name for sae in found)])
     return tuple(found)
 
 
-def _check_names(top: Section, saes: Sequence[Sae]) -> None:
+def _check_names(top: Section, given: Sequence[str]) -> None:
     taken: list[str] = []
-    for sae in saes:
+    for name in given:
         try:
-            names.check_sae_name(sae.name, taken)
+            names.check_sae_name(name, taken)
         except InputError as error:
             top.fault("saes", str(error))
-        if sae.name in taken:
-            top.fault("saes", f"the name {sae.name!r} stands twice; names are unique")
-        taken.append(sae.name)
+        if name in taken:
+            top.fault("saes", f"the name {name!r} stands twice; names are unique")
+        taken.append(name)
 
 
 def _thresholds(top: Section) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,8 +38,53 @@ class HiddenStates:
         return self.states[layer][self.offsets[index] : self.offsets[index + 1]]
 
 
+Patch = Callable[[Tensor, Tensor], Tensor]
+"""What goes in place of a hidden state: from float32 [B, T, d_model] and `is_residue`, bool [B, T], to
+[B, T, d_model]. Padding is seen too."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a model reads of a batch of sequences; B sequences, T tokens in the longest.
+
+    Attributes
+    ----------
+    ids : Tensor
+        int64 [B, T].
+    is_residue : Tensor
+        bool [B, T]: neither special nor padding; residue i of a sequence is its i-th one.
+    is_padding : Tensor
+        bool [B, T]: neither a residue nor special; the model does not attend to it.
+    """
+
+    ids: Tensor
+    is_residue: Tensor
+    is_padding: Tensor
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a masked-token head says of a batch; B sequences, T tokens in the longest, V known tokens.
+
+    Attributes
+    ----------
+    logits : Tensor
+        float32 [B, T, V].
+    ids : Tensor
+        int64 [B, T]: the true tokens, before masking.
+    is_residue : Tensor
+        bool [B, T].
+    """
+
+    logits: Tensor
+    ids: Tensor
+    is_residue: Tensor
+
+
 class PLM(ABC):
     """A protein language model: `forward` is all that a new one has to bring.
+
+    One with a masked-token head is a `masked.MaskedPLM`; one on transformers an `encoder.Encoder`.
 
     Attributes
     ----------
@@ -157,30 +202,50 @@ class PLM(ABC):
         lengths = [len(sequence) for sequence in sequences]
         rows = offsets(lengths)
         states = {x: torch.empty((rows[-1], self.d_model), device=self.device) for x in sorted(set(layers))}
-        is_halved = [False] * len(sequences)
-        waiting = batches(pieces(lengths, self.window), token_budget or self.token_budget)[::-1]
-        while waiting:
-            batch = waiting.pop()
-            if self._run_batch(batch, sequences, states):
-                continue
-            memory.free()
-            waiting += self._halves(batch)
-            for piece in batch:
-                is_halved[piece.index] = True
-        return HiddenStates(states, rows, tuple(is_halved))
 
-    def _run_batch(self, batch: list[Piece], sequences: Sequence[str], states: dict[int, Tensor]) -> bool:
-        """Run one batch and keep its rows; False where memory ran out."""
-        try:
+        def keep(batch: list[Piece]) -> None:
             found = self.forward([sequences[p.index][p.start : p.stop] for p in batch], list(states))
             for layer, kept in states.items():
                 for i, p in enumerate(batch):
                     kept[p.row : p.row + p.n_kept] = found[layer][i, p.skip : p.skip + p.n_kept]
-        except (RuntimeError, MemoryError) as error:
-            if not memory.ran_out(error):
-                raise
-            return False
-        return True
+
+        halved = self.each_batch(pieces(lengths, self.window), keep, token_budget=token_budget)
+        return HiddenStates(states, rows, tuple(index in halved for index in range(len(sequences))))
+
+    def each_batch(
+        self, found: Sequence[Piece], run: Callable[[list[Piece]], None], *, token_budget: int | None = None
+    ) -> frozenset[int]:
+        """Run something on batches of windows; where memory runs out, on halves of the batch.
+
+        Parameters
+        ----------
+        found : sequence of Piece
+            What `pieces` returns.
+        run : callable
+            Is called with a batch, and with parts of it once more where memory ran out on the way.
+        token_budget : int, optional
+            Tokens of a batch at most; `token_budget` of the model by default.
+
+        Returns
+        -------
+        frozenset of int
+            The sequences of batches that were halved.
+
+        Raises
+        ------
+        ModelError
+            If memory runs out on a single window.
+        """
+        halved: set[int] = set()
+        waiting = batches(found, token_budget or self.token_budget)[::-1]
+        while waiting:
+            batch = waiting.pop()
+            if _fits(batch, run):
+                continue
+            memory.free()
+            waiting += self._halves(batch)
+            halved |= {piece.index for piece in batch}
+        return frozenset(halved)
 
     def _halves(self, batch: list[Piece]) -> tuple[list[Piece], list[Piece]]:
         """Split a batch that did not fit; the half that comes first is the second of the two."""
@@ -206,3 +271,72 @@ class PLM(ABC):
             As `hidden_states`.
         """
         return self.hidden_states([sequence], [layer]).states[layer]
+
+    def require_head(self) -> None:
+        """Refuse to predict where there is no masked-token head, before anything is computed.
+
+        Raises
+        ------
+        ModelError
+        """
+        raise self._headless()
+
+    def _headless(self) -> ModelError:
+        return ModelError(
+            f"{self.name} has no masked-token head, so that nothing says what it predicts; "
+            "use --skip-fidelity, or a PLM with one"
+        )
+
+    def tokens(self, sequences: Sequence[str]) -> Tokens:
+        """Return the tokens of a batch, on the device of the model, as `predict` lays them out.
+
+        Raises
+        ------
+        ModelError
+            If the PLM has no masked-token head.
+        """
+        raise self._headless()
+
+    def predict(
+        self,
+        sequences: Sequence[str],
+        *,
+        masked: Tensor | None = None,
+        layer: int | None = None,
+        patch: Patch | None = None,
+    ) -> Predictions:
+        """Predict the token at every position of one batch of sequences.
+
+        Parameters
+        ----------
+        sequences : sequence of str
+            None longer than `window`.
+        masked : Tensor, optional
+            bool [B, T] as `tokens` lays them out: these are read as the mask token.
+        layer : int, optional
+            The hidden state that `patch` replaces, 0 to `n_layers`.
+        patch : callable, optional
+            Gets the hidden states, float32 [B, T, d_model], and `is_residue`, bool [B, T]; the model
+            goes on with what it returns.
+
+        Raises
+        ------
+        ModelError
+            If the PLM has no masked-token head.
+        InputError
+            If a sequence has a letter that the model does not know.
+        MismatchError
+            If a sequence is too long, the model does not have the layer, or shapes differ.
+        """
+        raise self._headless()
+
+
+def _fits(batch: list[Piece], run: Callable[[list[Piece]], None]) -> bool:
+    """Run one batch; False where memory ran out."""
+    try:
+        run(batch)
+    except (RuntimeError, MemoryError) as error:
+        if not memory.ran_out(error):
+            raise
+        return False
+    return True

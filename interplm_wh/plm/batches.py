@@ -11,7 +11,7 @@ CPU_TOKEN_BUDGET, DEVICE_TOKEN_BUDGET = 1024, 16_384
 """Tokens of a batch unless a caller says otherwise: what stays near a processor's cache (8,192 take
 twice the time there), and what keeps a GPU busy."""
 SPECIAL_TOKENS = 2
-"""Tokens that stand around each sequence (start and end)."""
+"""Tokens that stand around each sequence (start and end) at most."""
 
 
 @dataclass(frozen=True)

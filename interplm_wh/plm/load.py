@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from interplm_wh.plm.base import PLM
 
-_SMALL_FILES = ("*.json", "*.txt")
+_SMALL_FILES = ("*.json", "*.txt", "*.model")
 _SAFE_WEIGHTS = "*.safetensors"
 _OLD_WEIGHTS = "*.bin"
+_IDENTITY = ("config.json", "vocab.txt", "tokenizer.json", "spiece.model", "added_tokens.json")
+"""Files beside the weights that what a model makes of a sequence depends on."""
 _SHORT_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -40,7 +42,7 @@ def _fetch(source: str, revision: str | None) -> hub.Fetched:
     folder = Path(source).expanduser().resolve()
     if not folder.is_dir():
         raise ModelError(f"{source}: there is no such folder; give a folder with config.json, or a hub id")
-    present = hub.folder_revision(folder, ("config.json", "vocab.txt", _SAFE_WEIGHTS, _OLD_WEIGHTS))
+    present = hub.folder_revision(folder, (*_IDENTITY, _SAFE_WEIGHTS, _OLD_WEIGHTS))
     if revision is not None and revision != present:
         raise MismatchError(
             f"{folder}: the model's files are {present}, not {revision} as recorded; "
@@ -59,7 +61,11 @@ def _model_type(folder: Path, source: str) -> str:
         ) from error
     if not isinstance(config, dict) or config.get("is_folding_model"):
         raise ModelError(f"{source}: config.json is not that of a protein language model")
-    return str(config.get("model_type"))
+    if "model_type" not in config:
+        raise ModelError(
+            f"{source}: config.json does not say its model_type; give a model in the layout of transformers"
+        )
+    return str(config["model_type"])
 
 
 def choose_device(device: str | None) -> torch.device:
@@ -111,17 +117,19 @@ def load_plm(
         raise ModelError(f"--dtype {dtype}: unknown number format; use one of {', '.join(DTYPES)}")
     chosen = choose_device(device)
     fetched = _fetch(source, revision)
-    kind = _model_type(fetched.path, source)
-    if kind != "esm":
-        raise ModelError(f"{source}: models of type {kind!r} are not supported; ESM-2 (type 'esm') is")
     with hub.extra_needed():
-        from interplm_wh.plm.esm2 import Esm2
-    recorded = str(fetched.path) if hub.is_local(source) else source
-    return Esm2(
-        fetched.path,
+        from interplm_wh.plm.registry import MODELS
+        from interplm_wh.plm.weights import Checkpoint
+    kind = _model_type(fetched.path, source)
+    if kind not in MODELS:
+        known = ", ".join(f"{model.title} (type {name!r})" for name, model in MODELS.items())
+        raise ModelError(f"{source}: models of type {kind!r} are not supported; these are: {known}")
+    checkpoint = Checkpoint(
+        folder=fetched.path,
         name=plm_slug(source),
-        source=recorded,
+        source=str(fetched.path) if hub.is_local(source) else source,
         revision=fetched.revision,
         device=chosen,
         dtype=dtype,
     )
+    return MODELS[kind](checkpoint)

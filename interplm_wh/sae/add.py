@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from interplm_wh import hub, names, store
 from interplm_wh.errors import InputError, MismatchError
 from interplm_wh.sae.add_report import AddSaeReport
-from interplm_wh.sae.load import IDENTITY, load_sae
+from interplm_wh.sae.load import IDENTITY, LoadedSae, read_sae
 
 if TYPE_CHECKING:
     from interplm_wh.encode.layer_check import LayerCheck
@@ -30,6 +30,7 @@ def add_sae(
     plm: str,
     layer: int,
     file: str | None = None,
+    k: int | None = None,
     force: bool = False,
     revision: str | None = None,
     device: str | None = None,
@@ -40,7 +41,7 @@ def add_sae(
     ----------
     warehouse : str or Path
     source : str
-        Hub id, folder, ``.pt`` file, or ``identity``.
+        Hub id, folder or file in one of the formats of docs/saes.md, or ``identity``.
     name : str
         Name in the warehouse.
     plm : str
@@ -48,7 +49,9 @@ def add_sae(
     layer : int
         Index of the hidden state, 0 to the number of layers.
     file : str, optional
-        File in the source, for instance ``ae_unnormalized.pt``.
+        File or folder in the source, for instance ``ae_unnormalized.pt``.
+    k : int, optional
+        Active features per residue, for a format that does not store it.
     force : bool
         Take the SAE although it explains another layer better; recorded.
     revision : str, optional
@@ -64,26 +67,29 @@ def add_sae(
     MismatchError
         If width or layer do not fit the PLM.
     """
+    from interplm_wh.encode.models import open_source
+
     with store.open(warehouse) as wh:
         _check_name(name, wh.sql("select sae from saes")["sae"].to_pylist())
-        model = _open_plm(wh, plm, device)
-        sae = load_sae(source, layer=layer, file=file, revision=revision, d_model=model.d_model)
+        model = open_source(wh, plm, device=device)
+        loaded = read_sae(source, layer=layer, file=file, revision=revision, k=k, d_model=model.d_model)
+        sae = loaded.sae
         _check_fit(sae, model, name=name, layer=layer)
         identity = _identity(sae, model, name=name, layer=layer, source=source, file=file)
         if _is_there(_row(wh.sql("select * from saes where sae = ?", [name]).to_pylist()), identity):
-            return _report(identity, sae, None, is_forced=False, is_new=False)
+            return _report(identity, loaded, None, is_forced=False, is_new=False)
         check = _check_layer(wh, sae, plm=model, layer=layer)
     is_forced = force and sae.architecture != IDENTITY and (check is None or not check.is_right)
     if check is not None and not is_forced:
         check.require(name)
     if check is not None:
         check.warn(name)
-    is_new = _register(warehouse, identity, sae, model, check, is_forced=is_forced)
-    return _report(identity, sae, check, is_forced=is_forced, is_new=is_new)
+    is_new = _register(warehouse, identity, loaded, model, check, is_forced=is_forced)
+    return _report(identity, loaded, check, is_forced=is_forced, is_new=is_new)
 
 
 def _report(
-    identity: SaeIdentity, sae: SAE, check: LayerCheck | None, *, is_forced: bool, is_new: bool
+    identity: SaeIdentity, loaded: LoadedSae, check: LayerCheck | None, *, is_forced: bool, is_new: bool
 ) -> AddSaeReport:
     return AddSaeReport(
         sae=identity.sae,
@@ -92,7 +98,11 @@ def _report(
         d_model=identity.d_model,
         n_features=identity.n_features,
         architecture=identity.architecture,
-        has_scale=sae.checkpoint_scale is not None,
+        k=identity.k,
+        format=loaded.format,
+        kind=loaded.kind,
+        notes=(*loaded.notes, *(f"assumed: {text}" for text in loaded.assumed)),
+        has_scale=loaded.sae.checkpoint_scale is not None,
         check=check,
         is_forced=is_forced,
         is_new=is_new,
@@ -101,27 +111,6 @@ def _report(
 
 def _check_name(name: str, existing: list[str]) -> None:
     names.check_sae_name(name, existing)
-
-
-def _open_plm(wh: Warehouse, plm: str, device: str | None) -> PLM:
-    """Load the PLM; one that is registered in its registered revision."""
-    from interplm_wh.encode.models import plm_row
-    from interplm_wh.plm import load_plm, plm_slug
-
-    named = plm_row(wh, plm) if not hub.is_local(plm) else None
-    if named is not None:
-        return load_plm(named.source, revision=named.revision, device=device)
-    known = plm_row(wh, plm_slug(plm))
-    if known is None:
-        return load_plm(plm, device=device)
-    if known.source == plm:
-        return load_plm(plm, revision=known.revision, device=device)
-    model = load_plm(plm, device=device)
-    if model.revision != known.revision or known.revision is None:
-        raise MismatchError(
-            f"{plm}: another PLM is registered as {known.plm} (from {known.source}); rename the folder"
-        )
-    return model
 
 
 def _check_fit(sae: SAE, plm: PLM, *, name: str, layer: int) -> None:
@@ -193,7 +182,7 @@ def _check_layer(wh: Warehouse, sae: SAE, *, plm: PLM, layer: int) -> LayerCheck
 def _register(
     warehouse: str | Path,
     identity: SaeIdentity,
-    sae: SAE,
+    loaded: LoadedSae,
     plm: PLM,
     check: LayerCheck | None,
     *,
@@ -204,22 +193,23 @@ def _register(
     from interplm_wh.encode.models import sae_folder
     from interplm_wh.sae.saved import save_sae
 
-    settings = {**asdict(identity), "is_forced": is_forced}
+    settings = {**asdict(identity), "format": loaded.format, "is_forced": is_forced}
     with store.write(warehouse, command="add sae", settings=settings) as tx:
         rows = tx.con.sql("from saes").to_arrow_table().to_pylist()
         _check_name(identity.sae, [row["sae"] for row in rows])
         if _is_there(_row([row for row in rows if row["sae"] == identity.sae]), identity):
             return False
         folder = sae_folder(tx.root, identity.sae)
-        save_sae(folder, sae, identity=identity)
+        save_sae(folder, loaded.sae, identity=identity)
         if check is not None:
             save_check(folder, check)
-        _insert(tx, identity, plm, is_forced=is_forced)
+        insert(tx, identity, plm, is_forced=is_forced)
         tx.publish()
     return True
 
 
-def _insert(tx: Transaction, identity: SaeIdentity, plm: PLM, *, is_forced: bool) -> None:
+def insert(tx: Transaction, identity: SaeIdentity, plm: PLM, *, is_forced: bool) -> None:
+    """Write the rows of an SAE and of its PLM into the working copy."""
     tx.con.execute(
         "insert into plms by name select $plm as plm, $source as source, $revision as revision, "
         '$d_model::integer as d_model, $n_layers::integer as n_layers, $window::integer as "window" '

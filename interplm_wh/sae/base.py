@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from interplm_wh.errors import MismatchError, ModelError, faults_message
-from interplm_wh.sae.norm import InputNorm, Normalisation, normalisation
+from interplm_wh.sae.norm import Normalisation, normalisation
+from interplm_wh.sae.options import InputNorm
 
 if TYPE_CHECKING:
     from interplm_wh.sae.objective import Objective, Terms
@@ -73,6 +74,10 @@ class SAE(ABC):
     needs_k: ClassVar[bool] = False
     is_rowwise: ClassVar[bool] = False
     """Whether a feature's value depends on the other features of the residue."""
+    settings: ClassVar[Sequence[str] | None] = None
+    """What a recipe of training sets, of what not all architectures have; None where there is no training."""
+    needs_whole_batch: ClassVar[bool] = False
+    """Whether the loss of a batch is not the mean of the losses of its parts."""
     fixed: ClassVar[Collection[str]] = (FACTOR,)
     """Tensors that no gradient reaches."""
 

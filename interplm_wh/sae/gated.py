@@ -23,6 +23,7 @@ class GatedSAE(LinearSAE):
     """Tensors: of a linear SAE, but ``gate_bias``, ``mag_bias``, ``r_mag`` [F] for the encoder's bias."""
 
     architecture = "gated"
+    settings = ("l1",)
     shapes: ClassVar[Mapping[str, str]] = {
         ENCODER: "Fd", GATE: "F", MAGNITUDE: "F", STRETCH: "F", DECODER: "dF", "bias|decoder.bias": "d",
     }  # fmt: skip

@@ -45,6 +45,8 @@ class JumpReluSAE(LinearSAE):
     """Tensors: those of a linear SAE and ``threshold`` [F], none below 0 once trained here."""
 
     architecture = "jumprelu"
+    settings = ("target_l0", "l0", "bandwidth")
+    needs_whole_batch = True
     shapes: ClassVar[Mapping[str, str]] = {**AFFINE, THRESHOLD: "F"}
     centred = False
 

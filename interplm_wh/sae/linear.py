@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from interplm_wh.sae.base import FACTOR, SAE, Weights
-from interplm_wh.sae.norm import InputNorm
+from interplm_wh.sae.objective import Terms
+from interplm_wh.sae.options import InputNorm
 
 ENCODER, ENCODER_BIAS, DECODER = "encoder.weight", "encoder.bias", "decoder.weight"
 CENTRE, DECODER_BIAS = "bias", "decoder.bias"
@@ -40,7 +41,10 @@ class LinearSAE(SAE):
         input_norm: InputNorm = "none",
         factor: Tensor | None = None,
     ) -> Self:
-        """Make an untrained one: random unit directions, the encoder the decoder's transpose.
+        """Make an untrained one: random unit directions, the encoder in the decoder's directions.
+
+        Where nothing is selected, half of the features are active at first, and together would write F / 2d
+        times what they read: the encoder's rows are shorter by that factor.
 
         Parameters
         ----------
@@ -55,8 +59,10 @@ class LinearSAE(SAE):
         """
         decoder = torch.randn(d_model, n_features, generator=generator)
         decoder /= decoder.norm(dim=0)
+        overlaps = not cls.needs_k and DECODER in cls.shapes
+        strength = min(1.0, 2 * d_model / n_features) if overlaps else 1.0
         tensors = {
-            ENCODER: decoder.T.contiguous(),
+            ENCODER: (decoder.T * strength).contiguous(),
             ENCODER_BIAS: torch.zeros(n_features),
             DECODER: decoder,
             CENTRE if cls.centred else DECODER_BIAS: mean.clone(),
@@ -107,6 +113,10 @@ class LinearSAE(SAE):
         """Euclidean norm of each decoder column, float32 [n_features]."""
         norm: Tensor = self.decoder.detach().norm(dim=0)  # [F]
         return norm
+
+    @torch.no_grad()
+    def observe(self, terms: Terms) -> None:
+        """Take note of what a step saw."""
 
     @torch.no_grad()
     def constrain(self) -> None:

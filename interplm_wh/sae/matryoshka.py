@@ -26,6 +26,7 @@ class MatryoshkaSAE(BatchTopKSAE):
     """Tensors: as `BatchTopKSAE`, and ``group_sizes`` int64 [n_groups], which add up to n_features."""
 
     architecture = "matryoshka"
+    settings = ("k", "groups", "auxk")
     shapes: ClassVar[Mapping[str, str]] = {**BatchTopKSAE.shapes, GROUPS: "G"}
     fixed: ClassVar[Collection[str]] = (FACTOR, THRESHOLD, GROUPS)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from torch import Tensor
 
-InputNorm = Literal["none", "sqrt_d", "layer_norm", "unit_mean_norm"]
-INPUT_NORMS: tuple[InputNorm, ...] = get_args(InputNorm)
+from interplm_wh.sae.options import InputNorm
+
 _SQRT_D_EPSILON = 1e-8
 _LAYER_NORM_EPSILON = 1e-5
 

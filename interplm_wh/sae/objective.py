@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-ErrorKind = Literal["squared", "norm"]
+from interplm_wh.sae.options import ErrorKind
 
 
 @dataclass(frozen=True)

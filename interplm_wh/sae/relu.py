@@ -17,6 +17,7 @@ class ReluSAE(LinearSAE):
     """Tensors: ``encoder.weight`` [F, d], ``encoder.bias`` [F], ``decoder.weight`` [d, F], ``bias`` [d]."""
 
     architecture = "relu"
+    settings = ("l1",)
 
     def _encode(self, x: Tensor, features: slice) -> Tensor:
         return self.pre_activations(x, features).relu_()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from interplm_wh.errors import CheckError, ModelError
 from interplm_wh.hub import file_sha256
 from interplm_wh.sae import registry
 from interplm_wh.sae.base import SAE, Weights
-from interplm_wh.sae.norm import INPUT_NORMS, InputNorm
+from interplm_wh.sae.options import INPUT_NORMS, InputNorm
 
 WEIGHTS_FILE, IDENTITY_FILE = "sae.safetensors", "sae.yaml"
 # Beside the weights: what a build reads without knowing the architecture.
@@ -82,10 +83,13 @@ def weights_bytes(sae: SAE) -> bytes:
     return content
 
 
-def save_sae(folder: Path, sae: SAE, *, identity: SaeIdentity) -> None:
+def save_sae(
+    folder: Path, sae: SAE, *, identity: SaeIdentity, beside: Mapping[str, bytes] | None = None
+) -> None:
     """Write an SAE to ``saes/NAME``, which appears whole or not at all.
 
-    Whatever stood there is replaced: the caller knows that no catalogue names it.
+    Whatever stood there is replaced: the caller knows that no catalogue names it. `beside` are more
+    files of the folder, by name.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
@@ -94,6 +98,8 @@ def save_sae(folder: Path, sae: SAE, *, identity: SaeIdentity) -> None:
         _write_synced(fresh / WEIGHTS_FILE, weights_bytes(sae))
         text = yaml.safe_dump(asdict(identity), sort_keys=False, allow_unicode=True)
         _write_synced(fresh / IDENTITY_FILE, text.encode())
+        for name, content in (beside or {}).items():
+            _write_synced(fresh / name, content)
         if folder.exists():
             shutil.rmtree(folder)
         fresh.rename(folder)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +18,8 @@ class SelectingSAE(LinearSAE):
     """An SAE that keeps a fixed number of activations in training."""
 
     needs_k = True
+    settings: ClassVar[Sequence[str] | None] = ("k", "auxk")
+    needs_whole_batch = True
 
     @property
     @abstractmethod

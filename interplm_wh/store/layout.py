@@ -16,6 +16,8 @@ CATALOGUE = "warehouse.duckdb"
 LOCK = ".lock"
 STAGING = ".staging"
 LAKE = "lake"
+EMBEDDINGS = "embeddings"
+TRAINING = "training"
 SAES = "saes"
 DOWNLOADS = "downloads"
 

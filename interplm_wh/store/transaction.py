@@ -25,6 +25,9 @@ from interplm_wh.store.staging import Staging, remove_leftovers, stage
 # disk where DuckDB can do that.
 MEMORY_LIMIT = "1800MB"
 MEMORY_VARIABLE = "INTERPLM_WH_MEMORY"
+# A folder holds one measurement and takes the place of the one before, so that keys can only be repeated
+# within it; the others, of which one may be damaged, need not be read.
+_UNIQUE_IN_FOLDER = frozenset({"sae_frequency", "sae_metrics"})
 # Long enough for a writer that only registers what it has finished.
 SHORT_WAIT = 3.0
 
@@ -305,9 +308,11 @@ class Transaction:
         """Check what is new; only keys, where files do not hold them by their order, against all rows."""
         if not any(any(folder.glob("*.parquet")) for folder in folders):
             return []
-        by_order = table.name in ordered.UNIQUE_BY_ORDER
         rows = f"({layout.view_select(table, folders)})"
-        faults = checks.run(self.con, table, rows, keys_of=None if by_order else quote_identifier(table.name))
+        keys_of: str | None = rows if table.name in _UNIQUE_IN_FOLDER else quote_identifier(table.name)
+        if table.name in ordered.UNIQUE_BY_ORDER:
+            keys_of = None
+        faults = checks.run(self.con, table, rows, keys_of=keys_of)
         for path in (path for folder in folders for path in sorted(folder.glob("*.parquet"))):
             if fault := ordered.order_fault(path, table):
                 faults.append(f"{table.name}: {path.name}: {fault}")

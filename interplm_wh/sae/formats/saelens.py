@@ -21,7 +21,7 @@ from interplm_wh.sae.gated import GATE, MAGNITUDE, STRETCH
 from interplm_wh.sae.jumprelu import THRESHOLD
 from interplm_wh.sae.linear import DECODER, ENCODER, ENCODER_BIAS
 from interplm_wh.sae.matryoshka import GROUPS
-from interplm_wh.sae.norm import InputNorm
+from interplm_wh.sae.options import InputNorm
 
 NAME = "SAELens"
 EXPECTED = (

@@ -1,0 +1,6 @@
+"""Training of sparse autoencoders on the hidden states of a protein language model."""
+
+from interplm_wh.train.recipe import Ramp, SaeRecipe, TrainingPlan
+from interplm_wh.train.run import TrainReport, train
+
+__all__ = ["Ramp", "SaeRecipe", "TrainReport", "TrainingPlan", "train"]

@@ -1,0 +1,186 @@
+"""Put trained SAEs into the warehouse: weights, card, layer check and metrics, all at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import yaml
+
+from interplm_wh import __version__, names, store
+from interplm_wh.encode import layer_check
+from interplm_wh.encode.models import sae_folder
+from interplm_wh.errors import InputError
+from interplm_wh.sae import registry
+from interplm_wh.sae.add import insert
+from interplm_wh.sae.saved import SaeIdentity, save_sae, weights_bytes
+from interplm_wh.schema import table as schema_table
+from interplm_wh.store import Transaction, Warehouse
+from interplm_wh.train import card
+from interplm_wh.train.recipe import OPTIONAL, REQUIRED, SaeRecipe, TrainingPlan
+
+if TYPE_CHECKING:
+    from interplm_wh.plm.base import PLM
+    from interplm_wh.sae.base import SAE
+    from interplm_wh.train.checkpoint import Checkpoint
+    from interplm_wh.train.sources import Sequences
+    from interplm_wh.train.trainer import SaeTrainer
+
+METRICS = "training_metrics"
+_SHOWN = ("variance_explained", "l0", "pct_dead", "loss", "error", "penalty", "auxiliary")
+
+
+def are_there(warehouse: Warehouse, plan: TrainingPlan) -> bool:
+    """Whether all SAEs of a plan are registered, trained by the same plan.
+
+    Raises
+    ------
+    InputError
+        If an SAE of another origin has one of the names.
+    """
+    known = warehouse.sql("select sae from saes")["sae"].to_pylist()
+    taken = [recipe for recipe in plan.saes if recipe.name in known]
+    other = [recipe.name for recipe in taken if not _is_of(warehouse.path, plan, recipe)]
+    if other or 0 < len(taken) < len(plan.saes):
+        named = ", ".join(other or [recipe.name for recipe in taken])
+        raise InputError(
+            f"training {plan.name}: there are SAEs of another training or source named {named}; choose other "
+            "names, or remove them first: interplm-wh remove sae NAME"
+        )
+    for recipe in plan.saes:
+        names.check_sae_name(recipe.name, known)
+    return bool(taken)
+
+
+def _is_of(root: Path, plan: TrainingPlan, recipe: SaeRecipe) -> bool:
+    path = sae_folder(root, recipe.name) / card.CARD
+    if not path.is_file():
+        return False
+    known: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    mine = yaml.safe_load(yaml.safe_dump({"recipe": _recipe(recipe), "training": _training(plan)}))
+    return isinstance(known, dict) and all(known.get(key) == value for key, value in mine.items())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _recipe(recipe: SaeRecipe) -> dict[str, Any]:
+    found: dict[str, Any] = _plain(asdict(recipe))
+    mine = registry.ARCHITECTURES[recipe.architecture].settings or ()
+    foreign = {"name", *(key for key in (*REQUIRED, *OPTIONAL) if key not in mine)}
+    return {key: value for key, value in found.items() if key not in foreign}
+
+
+def _training(plan: TrainingPlan) -> dict[str, Any]:
+    keys = ("steps", "batch", "source", "buffer", "seed", "precision")
+    return {"training": plan.name, **{key: getattr(plan, key) for key in keys}}
+
+
+def register(
+    root: Path,
+    plan: TrainingPlan,
+    plm: PLM,
+    sequences: Sequences,
+    trainers: Sequence[SaeTrainer],
+    checkpoint: Checkpoint,
+) -> None:
+    """Register the SAEs of a finished training; each is measured on all layers, none is refused."""
+    saes = [registry.make(trainer.finished()) for trainer in trainers]
+    with store.open(root) as wh:
+        checks = _checks(wh, plan, plm, sequences, saes)
+    with store.write(root, command="train", settings=plan.settings()) as tx:
+        known = tx.con.table("saes").project("sae").fetchall()
+        for recipe, sae, check in zip(plan.saes, saes, checks, strict=True):
+            names.check_sae_name(recipe.name, [name for (name,) in known])
+            identity = _identity(recipe, sae, plm, plan)
+            rows = [row for row in checkpoint.metrics if row["sae"] == recipe.name]
+            page = card.files(_card(identity, recipe, plan, plm, sequences, rows))
+            folder = sae_folder(tx.root, recipe.name)
+            save_sae(folder, sae, identity=identity, beside=page)
+            layer_check.save_check(folder, check)
+            insert(tx, identity, plm, is_forced=False)
+            _write_metrics(tx, recipe.name, rows)
+        tx.publish()
+
+
+def _checks(
+    wh: Warehouse, plan: TrainingPlan, plm: PLM, sequences: Sequences, saes: Sequence[SAE]
+) -> list[layer_check.LayerCheck]:
+    """Measure the SAEs on every layer, on the warehouse's proteins or else on those of the training."""
+    known = wh.sql(layer_check.PROTEINS_SQL)["sequence"].to_pylist()
+    texts = known or sequences.take(range(min(64, len(sequences.lengths))))
+    plm.check_letters({f"protein {i + 1}": text for i, text in enumerate(texts)})
+    found = []
+    for recipe, sae in zip(plan.saes, saes, strict=True):
+        check = layer_check.check_layer(plm, sae.to(plm.device), layer=recipe.layer, sequences=texts)
+        check.warn(recipe.name)
+        found.append(check)
+    return found
+
+
+def _identity(recipe: SaeRecipe, sae: SAE, plm: PLM, plan: TrainingPlan) -> SaeIdentity:
+    return SaeIdentity(
+        sae=recipe.name,
+        plm=plm.name,
+        layer=recipe.layer,
+        architecture=sae.architecture,
+        d_model=sae.d_model,
+        n_features=sae.n_features,
+        k=sae.k,
+        input_norm=sae.input_norm,
+        role="sae",
+        control_of=None,
+        source=f"training:{plan.name}",
+        file=None,
+        revision=None,
+        sha256=hashlib.sha256(weights_bytes(sae)).hexdigest(),
+    )
+
+
+def _card(
+    identity: SaeIdentity,
+    recipe: SaeRecipe,
+    plan: TrainingPlan,
+    plm: PLM,
+    sequences: Sequences,
+    rows: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    last = rows[-1] if rows else {}
+    return {
+        "sae": identity.sae,
+        "plm": plm.name,
+        "plm_source": plm.source,
+        "plm_revision": plm.revision,
+        "plm_dtype": plm.dtype,
+        "d_model": identity.d_model,
+        "sha256": identity.sha256,
+        "package_version": __version__,
+        "data": {
+            "splits": list(plan.splits),
+            "files": [Path(file).name for file in plan.files],
+            "max_length": plan.max_length,
+            "n_proteins": len(sequences.lengths),
+            "n_residues": int(sequences.lengths.sum()),
+            "sequences_sha256": sequences.fingerprint(),
+        },
+        "training": _training(plan),
+        "recipe": _recipe(recipe),
+        "result": {key: last[key] for key in _SHOWN if key in last},
+    }
+
+
+def _write_metrics(tx: Transaction, sae: str, rows: Sequence[dict[str, Any]]) -> None:
+    columns = [column.name for column in schema_table(METRICS).columns]
+    table = pa.table({name: [row[name] for row in rows] for name in columns})
+    folder = tx.new_folder(METRICS, sae=sae)
+    tx.con.register("trained_rows", table)
+    tx.write_query(folder, "from trained_rows")
+    tx.con.unregister("trained_rows")
+    tx.append(folder)

@@ -1,0 +1,334 @@
+"""Train SAEs side by side on one stream of residues, go on where a training stopped, and register them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+from interplm_wh import hub, progress, store
+from interplm_wh.errors import InputError, TrainingError
+from interplm_wh.store import layout, lock
+from interplm_wh.train.recipe import TrainingPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interplm_wh.plm.base import PLM
+    from interplm_wh.train.checkpoint import Checkpoint
+    from interplm_wh.train.sources import Sequences
+    from interplm_wh.train.stream import HiddenStateSource, Stream
+    from interplm_wh.train.trainer import SaeTrainer
+
+_PLAN, _LOCK, _CHECKPOINTS = "plan.json", "lock", "checkpoints"
+# What may change between a training and its continuation: none of it changes a weight.
+_FREE = frozenset({"wandb", "checkpoint_every"})
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a training did.
+
+    Attributes
+    ----------
+    plan : TrainingPlan
+    last : tuple of dict
+        The last row of `training_metrics` of each SAE.
+    n_proteins, n_residues : int
+        What was learnt from; 0 where nothing was left to do.
+    resumed_from : int
+        Step that it went on from; 0 where it began.
+    seconds : float
+        Of all steps, those before an interruption included.
+    pct_waiting : float
+        Share of them spent on getting hidden states.
+    is_new : bool
+        False where all SAEs were there already, made by the same plan.
+    """
+
+    plan: TrainingPlan
+    last: tuple[Mapping[str, Any], ...]
+    n_proteins: int
+    n_residues: int
+    resumed_from: int
+    seconds: float
+    pct_waiting: float
+    is_new: bool
+
+    def lines(self) -> list[str]:
+        """Describe it for people."""
+        names = ", ".join(sae.name for sae in self.plan.saes)
+        if not self.is_new:
+            return [f"{names}: there already, trained by the same plan; nothing was changed"]
+        began = f", gone on from step {self.resumed_from:,}" if self.resumed_from else ""
+        said = [
+            f"trained {names} on {self.n_proteins:,} proteins ({self.n_residues:,} residues): "
+            f"{self.plan.steps:,} steps of {self.plan.batch:,} in {self.seconds:,.0f} s{began}, "
+            f"{self.pct_waiting:.0f} % of it waiting for hidden states"
+        ]
+        for row in self.last:
+            share = row["variance_explained"]
+            explains = "" if share is None else f"explains {share:.3f} of the variance, "
+            said.append(
+                f"  {row['sae']}: {explains}L0 {row['l0']:.1f}, {row['pct_dead']:.1f} % of features dead"
+            )
+        return [*said, f"next: interplm-wh encode {' '.join(f'--sae {sae.name}' for sae in self.plan.saes)}"]
+
+
+@dataclass
+class _Run:
+    """A training at work."""
+
+    plan: TrainingPlan
+    folder: Path
+    trainers: list[SaeTrainer]
+    checkpoint: Checkpoint
+
+
+def train(
+    warehouse: str | Path,
+    plan: TrainingPlan,
+    *,
+    device: str | None = None,
+    dtype: str = "float32",
+    restart: bool = False,
+) -> TrainReport:
+    """Train the SAEs of a plan, or go on with it, and register them.
+
+    A training that was cut off, however it ended, goes on from its last checkpoint and ends with the
+    weights of one that was not (on the same machine, with the same number of threads).
+
+    Parameters
+    ----------
+    warehouse : str or Path
+    plan : TrainingPlan
+    device : str, optional
+        ``cpu``, ``cuda`` or ``cuda:N``.
+    dtype : {'float32', 'bfloat16', 'float16'}
+        Number format of the PLM.
+    restart : bool
+        Forget what an interrupted training has done.
+
+    Raises
+    ------
+    InputError
+        With every fault of the plan; or where there is no protein, a sequence has a letter that the PLM
+        does not know, or another plan has the name.
+    MismatchError
+        If the PLM lacks a layer, or hidden states are not finite.
+    TrainingError
+        If a loss or a gradient is not finite; the last checkpoint stays.
+    """
+    with hub.extra_needed():
+        plan.check()
+        from interplm_wh.encode.models import open_source
+        from interplm_wh.train import register
+        from interplm_wh.train.data import read_sequences
+    root = Path(warehouse).resolve()
+    with store.open(root) as wh:
+        if register.are_there(wh, plan):
+            return TrainReport(plan, (), 0, 0, 0, 0.0, 0.0, is_new=False)
+        plm = open_source(wh, plan.plm, device=device, dtype=dtype)
+        plm.check_layers(plan.layers)
+        sequences = read_sequences(wh, plan)
+    _check_letters(plm, sequences)
+    folder = root / layout.TRAINING / plan.name
+    with _only_one(folder):
+        _take_plan(folder, plan, plm, sequences, restart=restart)
+        run, resumed = _prepare(root, folder, plan, plm, sequences)
+        checkpoint = run.checkpoint
+        n_residues = int(sequences.lengths.sum())
+        register.register(root, plan, plm, sequences, run.trainers, checkpoint)
+        shutil.rmtree(folder)
+    last = tuple(checkpoint.metrics[-len(plan.saes) :])
+    waited = 100 * checkpoint.waited / checkpoint.seconds if checkpoint.seconds else 0.0
+    return TrainReport(
+        plan, last, len(sequences.lengths), n_residues, resumed, checkpoint.seconds, waited, is_new=True
+    )
+
+
+def _check_letters(plm: PLM, sequences: Sequences) -> None:
+    """Refuse letters that the PLM does not know before anything is computed."""
+    unknown = f"[^{''.join(sorted(plm.alphabet))}]"
+    bad = pc.indices_nonzero(pc.match_substring_regex(sequences.texts, unknown))[:1000]
+    if len(bad):
+        names = sequences.accessions.take(bad).to_pylist()
+        plm.check_letters(dict(zip(names, sequences.texts.take(bad).to_pylist(), strict=True)))
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock.hold(folder / _LOCK, f"train {folder.name}"):
+        yield
+
+
+def _take_plan(folder: Path, plan: TrainingPlan, plm: PLM, sequences: Sequences, *, restart: bool) -> None:
+    """Write the plan down, or see that it is the one that was begun.
+
+    Raises
+    ------
+    InputError
+        If another one was.
+    """
+    settings = {key: value for key, value in plan.settings().items() if key not in _FREE}
+    mine = {
+        **settings,
+        "plm": [plm.name, plm.revision, plm.dtype],
+        "sequences": hashlib.sha256(sequences.fingerprint().encode()).hexdigest(),
+    }
+    mine = json.loads(json.dumps(mine))
+    path = folder / _PLAN
+    if restart:
+        shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
+    elif path.is_file():
+        begun = json.loads(path.read_text(encoding="utf-8"))
+        if other := [key for key in sorted({*mine, *begun}) if mine.get(key) != begun.get(key)]:
+            raise InputError(
+                f"training {plan.name} was begun with other settings ({', '.join(other)}); go on with those, "
+                "give this one another name, or forget what was done with --restart"
+            )
+    fresh = path.with_name(f".{_PLAN}")
+    fresh.write_text(json.dumps(mine, indent=1), encoding="utf-8")
+    fresh.replace(path)
+
+
+def _prepare(
+    root: Path, folder: Path, plan: TrainingPlan, plm: PLM, sequences: Sequences
+) -> tuple[_Run, int]:
+    """Open the stream, make or restore the trainers, and train."""
+    from interplm_wh.train import checkpoint, metrics
+    from interplm_wh.train.stream import Stream
+
+    source = _source(root, plan, plm, sequences)
+    stream = Stream(source, batch=plan.batch, buffer=plan.buffer, seed=plan.seed)
+    trainers = _trainers(plan, stream)
+    begun = checkpoint.latest(folder / _CHECKPOINTS)
+    for trainer in trainers if begun is not None else ():
+        trainer.load(begun.saes[trainer.recipe.name])  # type: ignore[union-attr]
+    run = _Run(plan, folder / _CHECKPOINTS, trainers, begun or _beginning())
+    resumed = run.checkpoint.step
+    sink = metrics.Sink(plan.wandb, name=plan.name, settings=plan.settings())
+    try:
+        _loop(run, stream, sink)
+    finally:
+        sink.close()
+    return run, resumed
+
+
+def _beginning() -> Checkpoint:
+    from interplm_wh.train.checkpoint import Checkpoint
+    from interplm_wh.train.stream import Place
+
+    return Checkpoint(0, Place(), 0.0, 0.0, [], {}, {})
+
+
+def _source(root: Path, plan: TrainingPlan, plm: PLM, sequences: Sequences) -> HiddenStateSource:
+    from interplm_wh.train import sources
+
+    if plan.source == "plm":
+        return sources.PlmSource(plm, sequences, layers=plan.layers)
+    folders = sources.write_embeddings(root, plm, sequences, layers=plan.layers)
+    return sources.EmbeddingsSource(folders, device=plm.device)
+
+
+def _trainers(plan: TrainingPlan, stream: Stream) -> list[SaeTrainer]:
+    import torch
+
+    from interplm_wh.train.trainer import SaeTrainer
+
+    states = stream.first_chunk()
+    precision = torch.bfloat16 if plan.precision == "bfloat16" else torch.float32
+    return [
+        SaeTrainer.start(
+            recipe, states[recipe.layer], steps=plan.steps, batch=plan.batch, precision=precision
+        )
+        for recipe in plan.saes
+    ]
+
+
+def _loop(run: _Run, stream: Stream, sink: Any) -> None:
+    """Take the steps that are left, writing checkpoints; `run.checkpoint` is then of the last step."""
+    from interplm_wh.train import metrics
+
+    plan, start = run.plan, run.checkpoint
+    windows = [metrics.Window(**start.windows.get(t.recipe.name, {})) for t in run.trainers]
+    rows = list(start.metrics)
+    seconds, waited = start.seconds, start.waited
+    logged = (start.step, seconds, waited)
+    batches = stream.batches(start.place)
+    with progress.track(f"training {plan.name}", total=plan.steps, unit="steps") as bar:
+        bar.advance(start.step)
+        for number in range(start.step, plan.steps):
+            began = time.perf_counter()
+            batch = next(batches)
+            got = time.perf_counter()
+            _step(run, number, batch.states, windows)
+            ended = time.perf_counter()
+            seconds, waited = seconds + ended - began, waited + got - began
+            step = number + 1
+            bar.advance(1)
+            if step % plan.log_every == 0 or step == plan.steps:
+                spent = max(seconds - logged[1], 1e-9)
+                rate, share = (step - logged[0]) * plan.batch / spent, (waited - logged[2]) / spent
+                fresh = [
+                    window.row(trainer, step=step, batch=plan.batch, rate=rate, waited=share)
+                    for window, trainer in zip(windows, run.trainers, strict=True)
+                ]
+                logged = (step, seconds, waited)
+                rows += fresh
+                sink.send(fresh)
+                bar.describe(f"{metrics.summary(fresh)}; {rate:,.0f} residues/s, {share:.0%} waiting")
+            if step % plan.checkpoint_every == 0 or step == plan.steps:
+                sums = {t.recipe.name: asdict(w) for t, w in zip(run.trainers, windows, strict=True)}
+                spent_so_far = replace(
+                    start, step=step, place=batch.following, seconds=seconds, waited=waited
+                )
+                _save(run, replace(spent_so_far, metrics=list(rows), windows=sums))
+
+
+def _step(run: _Run, number: int, states: Mapping[int, Any], windows: Sequence[Any]) -> None:
+    from interplm_wh.train import metrics
+
+    for trainer, window in zip(run.trainers, windows, strict=True):
+        x = states[trainer.recipe.layer]
+        try:
+            window.add(trainer.step(number, x), metrics.variance(trainer, x))
+        except TrainingError as error:
+            raise TrainingError(f"{error}; {_last_good(run)}") from None
+
+
+def _last_good(run: _Run) -> str:
+    step = run.checkpoint.step
+    kept = (
+        f"the checkpoint of step {step:,} is kept in {run.folder}" if step else "there is no checkpoint yet"
+    )
+    return f"{kept}; lower the learning rate or clip gradients, and train again with --restart"
+
+
+def _save(run: _Run, state: Checkpoint) -> None:
+    """Write a checkpoint, unless a weight is not finite.
+
+    Raises
+    ------
+    TrainingError
+        If one is.
+    """
+    from interplm_wh.train import checkpoint
+
+    for trainer in run.trainers:
+        bad = [name for name, tensor in trainer.sae.tensors.items() if not bool(tensor.isfinite().all())]
+        if bad:
+            named = f"{', '.join(bad)} hold values that are not finite"
+            raise TrainingError(f"{trainer.recipe.name}: {named} after step {state.step}; {_last_good(run)}")
+    saes = {trainer.recipe.name: trainer.state() for trainer in run.trainers}
+    run.checkpoint = replace(state, saes=saes)
+    checkpoint.save(run.folder, run.checkpoint)
