@@ -66,6 +66,7 @@ def folder_revision(folder: Path, patterns: Sequence[str]) -> str:
 
 def _asked(call: Callable[[], Answer], what: str, revision: str | None) -> Answer:
     """Run one call to the hub, turning its errors into ModelError with the next step."""
+    from httpx2 import HTTPError
     from huggingface_hub import errors
 
     at = f"{what} (revision {revision})" if revision else what
@@ -90,7 +91,7 @@ def _asked(call: Callable[[], Answer], what: str, revision: str | None) -> Answe
     except errors.HFValidationError as error:
         step = "give a hub id such as facebook/esm2_t6_8M_UR50D, or a folder that exists"
         raise ModelError(f"{at}: neither a local path nor a hub id; {step}") from error
-    except (errors.HfHubHTTPError, OSError) as error:
+    except (HTTPError, OSError) as error:
         raise ModelError(
             f"{at}: the download failed ({error}); try again, finished files are kept"
         ) from error
