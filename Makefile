@@ -12,8 +12,11 @@ DEMO ?= demo-warehouse
 	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts]'
 	touch $@
 
+# Tests need the classes of dictionary-learning alone; what it draws in (by nnsight, a torchvision for
+# another build of torch) keeps transformers from loading.
 .venv/installed-test: .venv/installed
 	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts,test]'
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt --no-deps dictionary-learning
 	touch $@
 
 demo: .venv/installed

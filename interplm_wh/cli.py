@@ -161,16 +161,22 @@ def add_annotations(
 @click.option("--name", required=True, help="Name of the SAE in the warehouse.")
 @click.option("--plm", required=True, help="PLM: hub id or local folder.")
 @click.option("--layer", required=True, type=click.IntRange(min=0), help="Index of the hidden state.")
-@click.option("--file", help="File within SOURCE, for instance ae_unnormalized.pt.")
+@click.option("--file", help="File or folder within SOURCE, for instance ae_unnormalized.pt.")
+@click.option(
+    "--k", type=click.IntRange(min=1), help="Active features per residue, where SOURCE does not say."
+)
 @click.option("--revision", help="Revision of SOURCE on the hub.")
 @click.option("--device", help="Device for the layer check, for instance cuda.")
 @click.option("--force", is_flag=True, help="Take it although the layer check fails; this is recorded.")
 @click.pass_obj
 def add_sae(
-    warehouse: Path, source: str, name: str, plm: str, layer: int, file: str | None, revision: str | None,
-    device: str | None, force: bool,
+    warehouse: Path, source: str, name: str, plm: str, layer: int, file: str | None, k: int | None,
+    revision: str | None, device: str | None, force: bool,
 ) -> None:  # fmt: skip
-    """Add an SAE: a hub id, a folder, a file, or `identity` (the raw neurons)."""
+    """Add an SAE: a hub id, a folder, a file, or `identity` (the raw neurons).
+
+    Checkpoints of InterPLM, InterProt, dictionary_learning, SAELens, sparsify and Biohub are recognised.
+    """
     from interplm_wh.sae import add_sae
 
     report = add_sae(
@@ -180,6 +186,7 @@ def add_sae(
         plm=plm,
         layer=layer,
         file=file,
+        k=k,
         revision=revision,
         device=device,
         force=force,
@@ -389,6 +396,30 @@ def vacuum(warehouse: Path) -> None:
     from interplm_wh.store import vacuum
 
     show(vacuum(warehouse))
+
+
+@cli.group()
+def export() -> None:
+    """Write what is in the warehouse in the formats of other tools."""
+
+
+@export.command("sae")
+@click.argument("name")
+@click.option(
+    "--format", "form", required=True, type=click.Choice(["saelens", "interplm"]), help="What is to read it."
+)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option("--normalised", is_flag=True, help="Bake the scale into the weights (interplm).")
+@click.option("--force", is_flag=True, help="Replace an export that is there.")
+@click.pass_obj
+def export_sae(
+    warehouse: Path, name: str, form: Literal["saelens", "interplm"], output: Path, normalised: bool,
+    force: bool,
+) -> None:  # fmt: skip
+    """Write an SAE as SAELens or InterPLM reads it."""
+    from interplm_wh.sae.export import export_sae
+
+    show(export_sae(warehouse, name, form=form, output=output, normalised=normalised, force=force))
 
 
 @cli.group()

@@ -10,7 +10,7 @@ from interplm_wh.ingest.annotations import add_annotations
 from interplm_wh.ingest.proteins import add_proteins
 from interplm_wh.pipeline import run_pipeline as run
 from interplm_wh.remove import remove_proteins, remove_sae, remove_source
-from interplm_wh.sae import add_sae
+from interplm_wh.sae import add_sae, export_sae
 from interplm_wh.store import init, vacuum
 from interplm_wh.train import train
 
@@ -24,6 +24,7 @@ __all__ = [
     "demo",
     "encode",
     "evaluate",
+    "export_sae",
     "info",
     "init",
     "query",

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from interplm_wh.errors import ModelError
 
 EXTRA = "pip install 'interplm-wh[plm]'"
 _BLOCK = 1 << 20
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ def folder_revision(folder: Path, patterns: Sequence[str]) -> str:
     return f"sha256:{digest.hexdigest()[:16]}"
 
 
-def _asked(call: Callable[[], str], what: str, revision: str | None) -> str:
+def _asked(call: Callable[[], Answer], what: str, revision: str | None) -> Answer:
     """Run one call to the hub, turning its errors into ModelError with the next step."""
+    from httpx2 import HTTPError
     from huggingface_hub import errors
 
     at = f"{what} (revision {revision})" if revision else what
@@ -88,10 +91,69 @@ def _asked(call: Callable[[], str], what: str, revision: str | None) -> str:
     except errors.HFValidationError as error:
         step = "give a hub id such as facebook/esm2_t6_8M_UR50D, or a folder that exists"
         raise ModelError(f"{at}: neither a local path nor a hub id; {step}") from error
-    except (errors.HfHubHTTPError, OSError) as error:
+    except (HTTPError, OSError) as error:
         raise ModelError(
             f"{at}: the download failed ({error}); try again, finished files are kept"
         ) from error
+
+
+def list_files(repository: str, *, revision: str | None = None) -> list[str]:
+    """Return the paths of the files of a hub repository.
+
+    Where the hub cannot be reached they are those of its copy in the cache, as for what is downloaded.
+
+    Raises
+    ------
+    ModelError
+        If the repository or revision does not exist, is gated, or there is no copy of it either.
+    """
+    with extra_needed():
+        from httpx2 import HTTPError
+        from huggingface_hub import HfApi, errors
+
+    def ask() -> list[str]:
+        try:
+            return list(HfApi().list_repo_files(repository, revision=revision))
+        except errors.HfHubHTTPError:
+            raise
+        except (errors.OfflineModeIsEnabled, HTTPError):
+            return _cached(repository, revision)
+
+    return _asked(ask, repository, revision)
+
+
+def cached_files(repository: str, *, revision: str | None = None) -> list[str]:
+    """Return the paths of the files of a repository that are in the hub's cache; asks nobody."""
+    with extra_needed():
+        from huggingface_hub import errors
+    try:
+        return _cached(repository, revision)
+    except (errors.LocalEntryNotFoundError, errors.HFValidationError):
+        return []
+
+
+def _cached(repository: str, revision: str | None) -> list[str]:
+    from huggingface_hub import snapshot_download
+
+    nothing = [""]  # complete is then whatever there is
+    folder = Path(
+        snapshot_download(repository, revision=revision, local_files_only=True, allow_patterns=nothing)
+    )
+    return [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def fetch_files(repository: str, names: Sequence[str], *, revision: str | None = None) -> Fetched:
+    """Download files of one commit of a hub repository, in this order; returns the last.
+
+    Raises
+    ------
+    ModelError
+        As `fetch_file`; or if the repository changed meanwhile.
+    """
+    found = [fetch_file(repository, name, revision=revision) for name in names]
+    if len({one.revision for one in found}) > 1:
+        raise ModelError(f"{repository}: was changed while it was downloaded; run it again")
+    return found[-1]
 
 
 def fetch_folder(repository: str, patterns: Sequence[str], *, revision: str | None = None) -> Fetched:

@@ -17,7 +17,7 @@ class Hub(ThreadingHTTPServer):
     """Serves folders as repositories.
 
     `log` holds the paths that were asked for; `cuts` the names of files whose next download breaks
-    off in the middle.
+    off in the middle, `broken` of those whose every download does.
     """
 
     def __init__(self, repositories: dict[str, Path]) -> None:
@@ -25,6 +25,7 @@ class Hub(ThreadingHTTPServer):
         self.repositories = repositories
         self.log: list[str] = []
         self.cuts: set[str] = set()
+        self.broken: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -77,8 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, path: Path, body: bool) -> None:
         content, stop = path.read_bytes(), None
-        if body and path.name in self.server.cuts:
-            self.server.cuts.remove(path.name)
+        if body and path.name in self.server.cuts | self.server.broken:
+            self.server.cuts.discard(path.name)
             stop = len(content) // 2
         self._send(content, {"ETag": f'"{_etag(path)}"', "X-Repo-Commit": COMMIT}, body, stop=stop)
 

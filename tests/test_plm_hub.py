@@ -93,6 +93,7 @@ def repositories(golden: Path, tmp_path: Path) -> dict[str, Path]:
     layer.mkdir(parents=True)
     shutil.copy(golden / "interplm_checkpoint" / "ae_normalized.pt", layer)
     shutil.copy(golden / "interplm_checkpoint" / "ae.pt", layer / "ae_unnormalized.pt")
+    shutil.copytree(layer, layer.with_name("layer_5"))
     return {"facebook/esm2_tiny": golden / "tiny_esm", "Elana/InterPLM-tiny": tmp_path / "sae"}
 
 

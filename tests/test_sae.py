@@ -14,7 +14,7 @@ from torch import Tensor
 from interplm_wh.errors import CheckError, MismatchError, ModelError
 from interplm_wh.sae import load_sae, registry, saved, sparse
 from interplm_wh.sae.base import SAE, Weights
-from interplm_wh.sae.checkpoint import read_state_dict
+from interplm_wh.sae.checkpoint import read_tensors
 from interplm_wh.sae.formats import read
 from interplm_wh.sae.identity import IdentitySAE
 from interplm_wh.sae.saved import SaeIdentity, load_saved, save_sae, weights_bytes
@@ -47,7 +47,7 @@ def test_relu_gives_the_numbers_of_the_reference_and_forward_decides_where_it_di
     with np.load(golden / "sae_vectors" / f"{case}.npz") as file:
         expected = {name: torch.tensor(file[name]) for name in file.files}
     tensors = {name.removeprefix("w/"): t for name, t in expected.items() if name.startswith("w/")}
-    sae = registry.make(read(tensors, Path(case)))
+    sae = registry.make(read(tensors, Path(case)).weights)
     x = expected["x"]
     features = sae.encode(x)
     torch.testing.assert_close(features, expected["forward_output_features.1"], atol=1e-5, rtol=1e-5)
@@ -165,7 +165,7 @@ def test_tensors_that_are_not_dense_real_numbers_are_refused(tmp_path: Path, ten
     path = tmp_path / "ae.pt"
     torch.save({"encoder.weight": tensor}, path)
     with pytest.raises(ModelError, match=r"encoder\.weight is a .* tensor; give dense real numbers"):
-        read_state_dict(path)
+        read_tensors(path)
 
 
 def test_a_changed_byte_of_an_archive_is_found(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_changed_byte_of_an_archive_is_found(tmp_path: Path) -> None:
     data[at] ^= 1
     path.write_bytes(data)
     with pytest.raises(ModelError, match="is damaged"):
-        read_state_dict(path)
+        read_tensors(path)
 
 
 def test_files_that_are_no_weights_or_cut_short_are_named(tmp_path: Path) -> None:

@@ -71,4 +71,5 @@ def sae_is_added(warehouse: str | Path, sae: Sae, plm: str) -> bool:
     return (
         (known["source"], known["layer"], known["file"]) == (sae.source, sae.layer, sae.file)
         and sae.revision in (None, known["revision"])
+        and sae.k in (None, known["k"])
     )  # fmt: skip

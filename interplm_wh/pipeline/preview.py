@@ -10,6 +10,7 @@ from pathlib import Path
 from interplm_wh import hub, store
 from interplm_wh.pipeline import done, sources
 from interplm_wh.pipeline.spec import IDENTITY, Annotations, Pipeline, Proteins, Sae
+from interplm_wh.sae.load import is_cached
 from interplm_wh.train.recipe import TrainingPlan
 
 Preview = list[tuple[str, list[str]]]
@@ -131,10 +132,11 @@ def _sae_line(spec: Pipeline, sae: Sae, warehouse: str | Path, state: _State) ->
         return f"is there already{'' if is_same else '; its source would be compared with it'}"
     if sae.source == IDENTITY:
         return f"the neurons of layer {sae.layer} would be registered"
-    with hub.extra_needed():
-        from interplm_wh.sae.formats.interplm import published_file
-    file = published_file(sae.layer, file=sae.file)
-    return f"layer {sae.layer}: {_model_line(sae.source, file, sae.revision)}"
+    if hub.is_local(sae.source):
+        return f"layer {sae.layer}: {_model_line(sae.source, '', None)}"
+    here = is_cached(sae.source, layer=sae.layer, file=sae.file, revision=sae.revision)
+    place = "in the cache of the hub" if here else "would be downloaded from the hub"
+    return f"layer {sae.layer}: {sae.source}, {place}"
 
 
 def _train_line(plan: TrainingPlan, state: _State) -> str:

@@ -189,6 +189,7 @@ def _add_sae(spec: Pipeline, sae: Sae, warehouse: str | Path) -> list[str]:
         plm=plm,
         layer=sae.layer,
         file=sae.file,
+        k=sae.k,
         revision=sae.revision,
         device=spec.encoding.device,
         force=sae.force,

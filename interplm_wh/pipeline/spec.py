@@ -63,6 +63,7 @@ class Sae:
     file: str | None
     revision: str | None
     force: bool
+    k: int | None = None
 
 
 @dataclass(frozen=True)
@@ -251,6 +252,7 @@ def _saes(folder: Path, top: Section, layers: Sequence[int], *, taken: Sequence[
         name, source = section.text("name"), section.text("source")
         layer = section.integer("layer", low=0)
         file, revision, force = section.text("file"), section.text("revision"), section.flag("force")
+        k = section.integer("k", low=1)
         section.finish()
         for key, value in (("name", name), ("source", source)):
             if value is None and key not in section:
@@ -265,7 +267,7 @@ def _saes(folder: Path, top: Section, layers: Sequence[int], *, taken: Sequence[
         if name and source:
             place = _place(folder, source, demo="sae")
             found += [
-                Sae(name.replace("{layer}", str(one)), place, one, file, revision, force) for one in own
+                Sae(name.replace("{layer}", str(one)), place, one, file, revision, force, k) for one in own
             ]
     _check_names(top, [*taken, *(sae.name for sae in found)])
     return tuple(found)

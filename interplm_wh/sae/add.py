@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from interplm_wh import hub, names, store
 from interplm_wh.errors import InputError, MismatchError
 from interplm_wh.sae.add_report import AddSaeReport
-from interplm_wh.sae.load import IDENTITY, load_sae
+from interplm_wh.sae.load import IDENTITY, LoadedSae, read_sae
 
 if TYPE_CHECKING:
     from interplm_wh.encode.layer_check import LayerCheck
@@ -30,6 +30,7 @@ def add_sae(
     plm: str,
     layer: int,
     file: str | None = None,
+    k: int | None = None,
     force: bool = False,
     revision: str | None = None,
     device: str | None = None,
@@ -40,7 +41,7 @@ def add_sae(
     ----------
     warehouse : str or Path
     source : str
-        Hub id, folder, ``.pt`` file, or ``identity``.
+        Hub id, folder or file in one of the formats of docs/saes.md, or ``identity``.
     name : str
         Name in the warehouse.
     plm : str
@@ -48,7 +49,9 @@ def add_sae(
     layer : int
         Index of the hidden state, 0 to the number of layers.
     file : str, optional
-        File in the source, for instance ``ae_unnormalized.pt``.
+        File or folder in the source, for instance ``ae_unnormalized.pt``.
+    k : int, optional
+        Active features per residue, for a format that does not store it.
     force : bool
         Take the SAE although it explains another layer better; recorded.
     revision : str, optional
@@ -69,23 +72,24 @@ def add_sae(
     with store.open(warehouse) as wh:
         _check_name(name, wh.sql("select sae from saes")["sae"].to_pylist())
         model = open_source(wh, plm, device=device)
-        sae = load_sae(source, layer=layer, file=file, revision=revision, d_model=model.d_model)
+        loaded = read_sae(source, layer=layer, file=file, revision=revision, k=k, d_model=model.d_model)
+        sae = loaded.sae
         _check_fit(sae, model, name=name, layer=layer)
         identity = _identity(sae, model, name=name, layer=layer, source=source, file=file)
         if _is_there(_row(wh.sql("select * from saes where sae = ?", [name]).to_pylist()), identity):
-            return _report(identity, sae, None, is_forced=False, is_new=False)
+            return _report(identity, loaded, None, is_forced=False, is_new=False)
         check = _check_layer(wh, sae, plm=model, layer=layer)
     is_forced = force and sae.architecture != IDENTITY and (check is None or not check.is_right)
     if check is not None and not is_forced:
         check.require(name)
     if check is not None:
         check.warn(name)
-    is_new = _register(warehouse, identity, sae, model, check, is_forced=is_forced)
-    return _report(identity, sae, check, is_forced=is_forced, is_new=is_new)
+    is_new = _register(warehouse, identity, loaded, model, check, is_forced=is_forced)
+    return _report(identity, loaded, check, is_forced=is_forced, is_new=is_new)
 
 
 def _report(
-    identity: SaeIdentity, sae: SAE, check: LayerCheck | None, *, is_forced: bool, is_new: bool
+    identity: SaeIdentity, loaded: LoadedSae, check: LayerCheck | None, *, is_forced: bool, is_new: bool
 ) -> AddSaeReport:
     return AddSaeReport(
         sae=identity.sae,
@@ -94,7 +98,11 @@ def _report(
         d_model=identity.d_model,
         n_features=identity.n_features,
         architecture=identity.architecture,
-        has_scale=sae.checkpoint_scale is not None,
+        k=identity.k,
+        format=loaded.format,
+        kind=loaded.kind,
+        notes=(*loaded.notes, *(f"assumed: {text}" for text in loaded.assumed)),
+        has_scale=loaded.sae.checkpoint_scale is not None,
         check=check,
         is_forced=is_forced,
         is_new=is_new,
@@ -174,7 +182,7 @@ def _check_layer(wh: Warehouse, sae: SAE, *, plm: PLM, layer: int) -> LayerCheck
 def _register(
     warehouse: str | Path,
     identity: SaeIdentity,
-    sae: SAE,
+    loaded: LoadedSae,
     plm: PLM,
     check: LayerCheck | None,
     *,
@@ -185,14 +193,14 @@ def _register(
     from interplm_wh.encode.models import sae_folder
     from interplm_wh.sae.saved import save_sae
 
-    settings = {**asdict(identity), "is_forced": is_forced}
+    settings = {**asdict(identity), "format": loaded.format, "is_forced": is_forced}
     with store.write(warehouse, command="add sae", settings=settings) as tx:
         rows = tx.con.sql("from saes").to_arrow_table().to_pylist()
         _check_name(identity.sae, [row["sae"] for row in rows])
         if _is_there(_row([row for row in rows if row["sae"] == identity.sae]), identity):
             return False
         folder = sae_folder(tx.root, identity.sae)
-        save_sae(folder, sae, identity=identity)
+        save_sae(folder, loaded.sae, identity=identity)
         if check is not None:
             save_check(folder, check)
         insert(tx, identity, plm, is_forced=is_forced)

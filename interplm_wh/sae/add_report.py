@@ -21,6 +21,14 @@ class AddSaeReport:
         Names in the warehouse.
     layer, d_model, n_features : int
     architecture : str
+    k : int or None
+        Active features per residue, where the architecture fixes it.
+    format : str or None
+        Format that the file was recognised as; None for `identity`.
+    kind : str
+        The architecture as the format calls it.
+    notes : tuple of str
+        What was folded into the weights, left out or assumed.
     has_scale : bool
         Whether the checkpoint carries a scale.
     check : LayerCheck or None
@@ -37,6 +45,10 @@ class AddSaeReport:
     d_model: int
     n_features: int
     architecture: str
+    k: int | None
+    format: str | None
+    kind: str
+    notes: tuple[str, ...]
     has_scale: bool
     check: LayerCheck | None
     is_forced: bool
@@ -49,6 +61,10 @@ class AddSaeReport:
         shape = f"{self.architecture}, {self.d_model:,} -> {self.n_features:,}"
         scale = "the checkpoint's" if self.has_scale else "taken at the first build"
         said = [f"{self.sae}: {shape}, for layer {self.layer} of {self.plm}; scale: {scale}"]
+        if self.format is not None:
+            active = f", k {self.k:,}" if self.k is not None else ""
+            said.append(f"recognised: {self.format} ({self.kind}{active})")
+        said += [f"  {note}" for note in self.notes]
         if self.check is not None:
             said += self.check.table()
         elif self.architecture != IDENTITY:

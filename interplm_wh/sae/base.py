@@ -39,6 +39,8 @@ class Weights:
         float32 [n_features]: the highest activation of each feature that the checkpoint knows of;
         1.0 where the scale is baked into the weights, 0.0 where the feature is dead. None where the
         checkpoint has no scale.
+    origin : str
+        Where the weights come from, as errors name it.
     """
 
     architecture: str
@@ -48,6 +50,7 @@ class Weights:
     input_norm: InputNorm = "none"
     k: int | None = None
     checkpoint_scale: Tensor | None = field(default=None)
+    origin: str = "SAE"
 
 
 class SAE(ABC):
@@ -196,20 +199,22 @@ def check_weights(weights: Weights, needed: Mapping[str, str], *, needs_k: bool)
         if len(found) != 1:
             faults.append(f"{spellings.replace('|', ' or ')} is {'missing' if not found else 'there twice'}")
         for name in found:
-            faults += _tensor_faults(name, weights.tensors[name], axes, sizes)
+            faults += tensor_faults(name, weights.tensors[name], axes, sizes)
     if weights.k is None and needs_k:
         faults.append("k is missing")
     elif weights.k is not None and not 1 <= weights.k <= weights.n_features:
         faults.append(f"k is {weights.k}, expected 1 to {weights.n_features} (the number of features)")
     if weights.checkpoint_scale is not None:
-        faults += _tensor_faults("the scale", weights.checkpoint_scale, "F", sizes)
+        faults += tensor_faults("the scale", weights.checkpoint_scale, "F", sizes)
         if bool((weights.checkpoint_scale < 0).any()):
             faults.append("the scale holds negative values")
     if faults:
-        raise ModelError(faults_message(f"SAE ({weights.architecture})", faults, "download it again"))
+        where = f"{weights.origin} ({weights.architecture})"
+        raise ModelError(faults_message(where, faults, "download it again"))
 
 
-def _tensor_faults(name: str, tensor: Tensor, axes: str, sizes: Mapping[str, int]) -> list[str]:
+def tensor_faults(name: str, tensor: Tensor, axes: str, sizes: Mapping[str, int]) -> list[str]:
+    """Say what is wrong with the shape or the values of a tensor; axes without a size may have any."""
     found = (*tensor.shape, *[0] * len(axes))
     expected = tuple(sizes.get(axis, found[i]) for i, axis in enumerate(axes))
     if tuple(tensor.shape) != expected:

@@ -1,4 +1,4 @@
-"""Reading a PyTorch file without running what it may carry."""
+"""Reading a file of tensors without running what it carries or believing the sizes that it claims."""
 
 from __future__ import annotations
 
@@ -6,21 +6,54 @@ import pickle
 import warnings
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from interplm_wh.errors import ModelError
 
+SAFETENSORS = ".safetensors"
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a ``.safetensors`` file, or of a PyTorch file, weights only.
+
+    Raises
+    ------
+    ModelError
+        If the file holds anything but dense tensors, is cut short or damaged, or lies about its sizes.
+    """
+    tensors = _read_safetensors(path) if path.suffix == SAFETENSORS else _read_torch(path)
+    for name, tensor in tensors.items():
+        _check_tensor(path, name, tensor)
+    return {name: tensor.detach() for name, tensor in tensors.items()}
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(f"{path}: cannot be read as safetensors ({error}); download it again") from error
+    return tensors
+
 
 def _check_archive(path: Path) -> None:
-    """Compare the members of a zip archive, as which PyTorch saves, with their checksums."""
+    """Refuse a zip archive, as which PyTorch saves, that is damaged or would unpack to more than it is."""
     if not zipfile.is_zipfile(path):
         return
     try:
         with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            packed = [m.filename for m in members if m.compress_type != zipfile.ZIP_STORED]
+            if packed or sum(member.file_size for member in members) > path.stat().st_size:
+                raise ModelError(
+                    f"{path}: refused, its content is packed or overlaps, which PyTorch never writes; "
+                    "ask its author for safetensors"
+                )
             damaged = archive.testzip()
     except (zipfile.BadZipFile, OSError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
         raise ModelError(f"{path}: is damaged ({error}); download it again") from error
@@ -28,14 +61,7 @@ def _check_archive(path: Path) -> None:
         raise ModelError(f"{path}: is damaged ({damaged} has another checksum); download it again")
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a ``.pt`` file, weights only.
-
-    Raises
-    ------
-    ModelError
-        If the file holds anything but tensors and plain values, is cut short, or is no such file.
-    """
+def _read_torch(path: Path) -> Mapping[str, Tensor]:
     _check_archive(path)
     try:
         with warnings.catch_warnings():
@@ -55,8 +81,16 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise ModelError(
             f"{path}: holds {type(loaded).__name__}, not named tensors; give the state dict of an SAE"
         )
-    for name, tensor in loaded.items():
-        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex() or tensor.is_quantized:
-            kind = f"{str(tensor.layout).removeprefix('torch.')} {str(tensor.dtype).removeprefix('torch.')}"
-            raise ModelError(f"{path}: {name} is a {kind} tensor; give dense real numbers")
-    return {str(name): tensor.detach() for name, tensor in loaded.items()}
+    return {str(name): tensor for name, tensor in loaded.items()}
+
+
+def _check_tensor(path: Path, name: str, tensor: Tensor) -> None:
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex() or tensor.is_quantized:
+        kind = f"{str(tensor.layout).removeprefix('torch.')} {str(tensor.dtype).removeprefix('torch.')}"
+        raise ModelError(f"{path}: {name} is a {kind} tensor; give dense real numbers")
+    # A view may repeat a few bytes to any size; a copy of it would fill the memory.
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise ModelError(
+            f"{path}: refused, {name} claims {tensor.numel():,} numbers, more than the file holds for it; "
+            "ask its author for safetensors"
+        )

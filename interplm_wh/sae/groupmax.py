@@ -24,7 +24,7 @@ class GroupMaxSAE(LinearSAE):
         super().__init__(weights, revision=revision)
         if self.n_features % (self.k or 1):
             raise ModelError(
-                f"SAE (groupmax): {self.n_features:,} features are not {self.k} equal groups; "
+                f"{weights.origin} (groupmax): {self.n_features:,} features are not {self.k} equal groups; "
                 "check where the weights come from"
             )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,20 +13,31 @@ from interplm_wh.errors import ModelError
 if TYPE_CHECKING:
     from interplm_wh.sae.base import SAE
 
+log = logging.getLogger(__name__)
+
 IDENTITY = "identity"
-_NAMES = ("ae_normalized.pt", "ae.pt", "ae_unnormalized.pt")
 
 
-def _in_folder(folder: Path, layer: int | None, file: str | None) -> Path:
-    """Find the one file of a local folder that is meant."""
-    places = [folder / f"layer_{layer}", folder] if layer is not None else [folder]
-    names = (file,) if file else _NAMES
-    for place in places:
-        for name in names:
-            if (place / name).is_file():
-                return place / name
-    looked = " or ".join(str(place) for place in places)
-    raise ModelError(f"{looked}: holds none of {', '.join(names)}; name the file with --file")
+@dataclass(frozen=True)
+class LoadedSae:
+    """An SAE, and what was made of the file that it came from.
+
+    Attributes
+    ----------
+    sae : SAE
+    format : str or None
+        Name of the format; None for `identity` and for what a warehouse keeps.
+    kind : str
+        The architecture as the format calls it.
+    notes, assumed : tuple of str
+        What was folded or left out, and what the file does not say.
+    """
+
+    sae: SAE
+    format: str | None = None
+    kind: str = ""
+    notes: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
 
 
 def find_sae(
@@ -35,21 +48,62 @@ def find_sae(
     Raises
     ------
     ModelError
-        If there is none, or the source needs a layer that was not given.
+        If there is none, or more than one and neither layer nor file says which.
     """
+    with hub.extra_needed():
+        from interplm_wh.sae.source import check_name, choose, companions, local_files
+    if file is not None:
+        check_name(file)
     if not hub.is_local(source):
-        if layer is None and "/" not in (file or ""):
-            raise ModelError(f"{source}: a hub repository holds one SAE per layer; give the layer")
-        from interplm_wh.sae.formats.interplm import published_file
-
-        name = file if file and "/" in file else published_file(layer or 0, file=file)
-        return hub.fetch_file(source, name, revision=revision)
+        files = hub.list_files(source, revision=revision)
+        name = choose(files, source=source, layer=layer, file=file)
+        return hub.fetch_files(source, [*companions(files, name), name], revision=revision)
     path = Path(source).expanduser().resolve()
     if not path.exists():
         raise ModelError(f"{source}: there is no such file or folder; give a file, a folder, or a hub id")
     if path.is_dir() and not (path / "sae.yaml").is_file():
-        path = _in_folder(path, layer, file)
+        path = path / choose(local_files(path), source=str(path), layer=layer, file=file)
     return hub.Fetched(path, None)
+
+
+def is_cached(source: str, *, layer: int, file: str | None, revision: str | None) -> bool:
+    """Whether an SAE of the hub is in its cache; asks nobody."""
+    with hub.extra_needed():
+        from interplm_wh.sae.source import choose
+    try:
+        choose(hub.cached_files(source, revision=revision), source=source, layer=layer, file=file)
+    except ModelError:
+        return False
+    return True
+
+
+def read_sae(
+    source: str,
+    *,
+    layer: int | None = None,
+    file: str | None = None,
+    revision: str | None = None,
+    k: int | None = None,
+    d_model: int | None = None,
+) -> LoadedSae:
+    """Load a sparse autoencoder, and say what was made of its file; see `load_sae`."""
+    with hub.extra_needed():
+        from interplm_wh.sae import formats, registry
+        from interplm_wh.sae.checkpoint import read_tensors
+        from interplm_wh.sae.identity import IdentitySAE
+        from interplm_wh.sae.saved import load_saved
+    if source == IDENTITY:
+        if d_model is None:
+            raise ModelError("identity: give d_model, the width of the PLM")
+        return LoadedSae(IdentitySAE.of_width(d_model))
+    found = find_sae(source, layer=layer, file=file, revision=revision)
+    if found.path.is_dir():
+        return LoadedSae(load_saved(found.path).sae)
+    read = formats.read(read_tensors(found.path), found.path, k=k)
+    for assumption in read.assumed:
+        log.warning("%s: %s", found.path.name, assumption)
+    sae = registry.make(read.weights, revision=found.revision)
+    return LoadedSae(sae, read.format, read.kind, read.notes, read.assumed)
 
 
 def load_sae(
@@ -58,6 +112,7 @@ def load_sae(
     layer: int | None = None,
     file: str | None = None,
     revision: str | None = None,
+    k: int | None = None,
     d_model: int | None = None,
 ) -> SAE:
     """Load a sparse autoencoder.
@@ -65,15 +120,16 @@ def load_sae(
     Parameters
     ----------
     source : str
-        Hub id such as ``Elana/InterPLM-esm2-8m``; a folder; a ``.pt`` file; ``saes/NAME`` of a
-        warehouse; or ``identity``, the raw neurons as features.
+        Hub id such as ``Elana/InterPLM-esm2-8m``; a folder or file in one of the formats of
+        docs/saes.md; ``saes/NAME`` of a warehouse; or ``identity``, the raw neurons as features.
     layer : int, optional
-        The layer, needed for a hub id.
+        The hidden state, which picks one of several files that are named for layers.
     file : str, optional
-        File in the repository or folder, for instance ``ae_unnormalized.pt``; by default the
-        normalised one.
+        File or folder in the repository or folder, for instance ``ae_unnormalized.pt``.
     revision : str, optional
         Branch, tag or commit on the hub.
+    k : int, optional
+        Active features per residue, for a format that does not store it (InterProt).
     d_model : int, optional
         Width of the PLM, needed for ``identity`` alone.
 
@@ -82,16 +138,4 @@ def load_sae(
     ModelError
         If it cannot be found or read, is no SAE that is supported, or carries more than weights.
     """
-    with hub.extra_needed():
-        from interplm_wh.sae import checkpoint, formats, registry
-        from interplm_wh.sae.identity import IdentitySAE
-        from interplm_wh.sae.saved import load_saved
-    if source == IDENTITY:
-        if d_model is None:
-            raise ModelError("identity: give d_model, the width of the PLM")
-        return IdentitySAE.of_width(d_model)
-    found = find_sae(source, layer=layer, file=file, revision=revision)
-    if found.path.is_dir():
-        return load_saved(found.path).sae
-    weights = formats.read(checkpoint.read_state_dict(found.path), found.path)
-    return registry.make(weights, revision=found.revision)
+    return read_sae(source, layer=layer, file=file, revision=revision, k=k, d_model=d_model).sae

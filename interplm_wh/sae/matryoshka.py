@@ -35,7 +35,7 @@ class MatryoshkaSAE(BatchTopKSAE):
         sizes: list[int] = self.tensors[GROUPS].tolist()
         if sum(sizes) != self.n_features or min(sizes) < 1:
             raise ModelError(
-                f"SAE (matryoshka): group_sizes {sizes} are not positive numbers that add up to the "
+                f"{weights.origin} (matryoshka): group_sizes are not positive numbers that add up to the "
                 f"{self.n_features:,} features; check where the weights come from"
             )
 

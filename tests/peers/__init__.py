@@ -1,0 +1,1 @@
+"""Scripts that write checkpoints with the packages of others, each run in a process of its own."""
