@@ -1,13 +1,14 @@
-"""Train the demo's protein language model and its sparse autoencoder.
+"""Train the demo's protein language model.
 
 ::
 
     python -m interplm_wh.demo.train interplm_wh/demo/assets
 
-writes `demo-plm/` (a Hugging Face folder in ESM-2's shape) and `demo-sae/layer_L/ae_normalized.pt`
-(InterPLM's format, the scale baked in) there. Both learn from generated proteins of another seed
-than the demo's. One thread, fixed seeds: the same machine and versions give the same files. A PLM
-that is there already is not trained again; its SAE is.
+writes `demo-plm/` (a Hugging Face folder in ESM-2's shape) there. It learns from generated proteins of
+another seed than the demo's. One thread, fixed seeds: the same machine and versions give the same files.
+
+Its sparse autoencoder, `demo-sae/layer_3/ae_normalized.pt` (InterPLM's format, the scale baked in), comes
+from the pipeline `demo-sae`, whose head says how.
 """
 
 from __future__ import annotations
@@ -26,13 +27,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from interplm_wh.demo.generator import generate
-from interplm_wh.demo.train_sae import SaeSettings, train_sae
 
 log = logging.getLogger(__name__)
 _transformers: Any = transformers  # its annotations do not follow its decorators
 
 VOCABULARY = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>")
-PLM_FOLDER, SAE_FOLDER = "demo-plm", "demo-sae"
+PLM_FOLDER = "demo-plm"
 CLS, PAD, EOS, MASK = (VOCABULARY.index(token) for token in ("<cls>", "<pad>", "<eos>", "<mask>"))
 N_MASKABLE = slice(VOCABULARY.index("L"), VOCABULARY.index("C") + 1)
 
@@ -43,8 +43,6 @@ class PlmSettings:
 
     Attributes
     ----------
-    layer : int
-        The hidden state that the SAE reads.
     n_tokens : int
         Tokens per batch, padding included.
     mask_rate : float
@@ -55,7 +53,6 @@ class PlmSettings:
     n_layers: int = 4
     width: int = 96
     n_heads: int = 6
-    layer: int = 3
     n_proteins: int = 60_000
     n_steps: int = 4_000
     n_tokens: int = 4_096
@@ -150,21 +147,6 @@ def train_plm(sequences: list[str], settings: PlmSettings) -> Any:
     return model.eval()
 
 
-@torch.no_grad()
-def hidden_states(model: Any, sequences: list[str], layer: int) -> Tensor:
-    """Return the hidden states of all residues, proteins one after the other, in their order."""
-    rows = [token_ids(s) for s in sequences]
-    found: list[Tensor] = [torch.empty(0)] * len(rows)
-    order = np.argsort([len(row) for row in rows], kind="stable")
-    for start in range(0, len(order), 32):
-        pick = order[start : start + 32]
-        ids = padded([rows[i] for i in pick])
-        output = model.esm(input_ids=ids, attention_mask=(ids != PAD).long(), output_hidden_states=True)
-        for i, states in zip(pick, output.hidden_states[layer], strict=True):
-            found[i] = states[1 : len(rows[i]) - 1].clone()
-    return torch.cat(found)  # (residue, width)
-
-
 def save_plm(model: Any, folder: Path) -> None:
     """Write the model and its tokeniser as a Hugging Face folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -175,29 +157,18 @@ def save_plm(model: Any, folder: Path) -> None:
 
 
 def main() -> None:
-    """Train both models and write them below the folder given."""
+    """Train the model and write it below the folder given."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path, metavar="OUT")
-    parser.add_argument("--steps", type=int, default=PlmSettings.n_steps, help="steps of the language model")
-    parser.add_argument("--sae-steps", type=int, default=SaeSettings.n_steps, help="steps of the autoencoder")
+    parser.add_argument("--steps", type=int, default=PlmSettings.n_steps, help="steps")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
-    plm, sae = PlmSettings(n_steps=args.steps), SaeSettings(n_steps=args.sae_steps)
-    sequences = [p.sequence for p in generate(plm.n_proteins, seed=plm.seed)]
-    if (args.out / PLM_FOLDER / "model.safetensors").is_file():
-        log.info("plm: taking the one in %s", args.out / PLM_FOLDER)
-        model = _transformers.EsmForMaskedLM.from_pretrained(
-            args.out / PLM_FOLDER, dtype=torch.float32
-        ).eval()
-    else:
-        model = train_plm(sequences, plm)
-        save_plm(model, args.out / PLM_FOLDER)
-    train_sae(hidden_states(model, sequences[: sae.n_proteins], plm.layer), sae).save(
-        args.out / SAE_FOLDER / f"layer_{plm.layer}" / "ae_normalized.pt"
-    )
+    settings = PlmSettings(n_steps=args.steps)
+    sequences = [p.sequence for p in generate(settings.n_proteins, seed=settings.seed)]
+    save_plm(train_plm(sequences, settings), args.out / PLM_FOLDER)
 
 
 if __name__ == "__main__":
