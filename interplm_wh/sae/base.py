@@ -87,7 +87,7 @@ class SAE(ABC):
         self.d_model, self.n_features = weights.d_model, weights.n_features
         self.input_norm, self.k = weights.input_norm, weights.k
         self.checkpoint_scale = weights.checkpoint_scale
-        # The last bits of a product depend on where and how tensors lie in memory: copies are aligned and whole.
+        # Copies are aligned and whole in memory: the last bits of a product depend on it.
         self.tensors = {
             name: tensor.clone(memory_format=torch.contiguous_format)
             for name, tensor in weights.tensors.items()
