@@ -201,10 +201,14 @@ def objective(**changes: float) -> Objective:
     return replace(Objective(l1=0.3, target_l0=4.0, l0=0.7, bandwidth=0.5, auxk=0.0), **changes)
 
 
+@pytest.mark.parametrize("is_sparse", [False, True])
 @pytest.mark.parametrize("error", ["squared", "norm"])
 @pytest.mark.parametrize("architecture", TRAINED)
-def test_the_loss_and_its_gradients_are_those_of_plain_autograd(architecture: str, error: str) -> None:
+def test_the_loss_and_its_gradients_are_those_of_plain_autograd(
+    architecture: str, error: str, is_sparse: bool
+) -> None:
     sae, plain = trainable(architecture), trainable(architecture)
+    sae.is_sparse = is_sparse
     x = hidden()
     terms = sae.terms(x, replace(objective(), error=error))  # type: ignore[arg-type]
     terms.total.backward()
@@ -255,8 +259,10 @@ def plain_loss(sae: LinearSAE, x: Tensor, error: str) -> tuple[Tensor, int]:
     return distance(f @ decoder.T + bias - x) + penalty, n_active
 
 
-def test_thresholds_of_jumprelu_learn_by_the_published_estimate() -> None:
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_thresholds_of_jumprelu_learn_by_the_published_estimate(is_sparse: bool) -> None:
     sae = trainable("jumprelu")
+    sae.is_sparse = is_sparse
     x = hidden()
     sae.terms(x, objective()).total.backward()
     t = {name: tensor.detach() for name, tensor in sae.tensors.items()}
@@ -273,9 +279,11 @@ def test_thresholds_of_jumprelu_learn_by_the_published_estimate() -> None:
     assert bool((expected != 0).any())
 
 
+@pytest.mark.parametrize("is_sparse", [False, True])
 @pytest.mark.parametrize("architecture", TRAINED)
-def test_a_dead_feature_makes_no_nan(architecture: str) -> None:
+def test_a_dead_feature_makes_no_nan(architecture: str, is_sparse: bool) -> None:
     sae = trainable(architecture)
+    sae.is_sparse = is_sparse
     with torch.no_grad():
         for name in ("encoder.weight", "encoder.bias", "gate_bias", "mag_bias"):
             if name in sae.tensors:
@@ -295,6 +303,23 @@ def test_a_dead_feature_makes_no_nan(architecture: str) -> None:
         assert not bool(terms.fired[3:9].any())
     assert all(t.grad is None or bool(torch.isfinite(t.grad).all()) for t in sae.tensors.values())
     assert bool(torch.isfinite(sae.reconstruct(x)).all())
+
+
+def test_products_become_sparse_where_few_features_are_active_and_dense_again() -> None:
+    sae, x = trainable("relu"), hidden()
+    sae.observe(sae.terms(x, objective()))
+    assert not sae.is_sparse
+    with torch.no_grad():
+        sae.tensors["encoder.bias"].fill_(-1e3)
+    sae.observe(sae.terms(x, objective()))
+    assert sae.is_sparse
+    empty = sae.terms(x, objective())  # no feature at all is active
+    empty.total.backward()
+    assert int(empty.n_active) == 0
+    with torch.no_grad():
+        sae.tensors["encoder.bias"].fill_(0)
+    sae.observe(sae.terms(x, objective()))
+    assert not sae.is_sparse
 
 
 @pytest.mark.parametrize("norm", INPUT_NORMS)

@@ -19,8 +19,10 @@ from interplm_wh.build import build
 from interplm_wh.encode import encode
 from interplm_wh.errors import CheckError, InputError, MismatchError, ModelError, TrainingError
 from interplm_wh.ingest.proteins import add_proteins
+from interplm_wh.pipeline import spec
 from interplm_wh.plm import load_plm
 from interplm_wh.remove import remove_sae
+from interplm_wh.sae.registry import ARCHITECTURES
 from interplm_wh.sae.saved import load_saved
 from interplm_wh.train import Ramp, SaeRecipe, TrainingPlan, train
 from interplm_wh.train import checkpoint as checkpoints
@@ -536,3 +538,28 @@ def test_a_missing_package_for_metrics_is_said_before_training(
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ModelError, match=r"need the package wandb; run pip install 'interplm-wh\[wandb\]'"):
         train(warehouse, plan_of(recipe("relu"), plm=str(plm), wandb="project"), device="cpu")
+
+
+# -- documentation -----------------------------------------------------------------------------------
+
+
+def test_the_page_about_training_shows_what_works_and_every_setting(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+    shown = page.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "uniref50.fasta.gz").touch()
+    (tmp_path / "shown.yaml").write_text(shown, encoding="utf-8")
+    plan = spec.load(tmp_path / "shown.yaml").train
+    assert plan is not None
+    plan.check()
+    found: dict[str, object] = {}
+    code = page.split("```python\n")[1].split("```")[0]
+    exec(code.replace('train("mine", plan)', ""), found)  # noqa: S102
+    in_python = found["plan"]
+    assert isinstance(in_python, TrainingPlan)
+    in_python.check()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    settings = {row[1].strip(" `"): set(row[3].replace("`", "").replace(" ", "").split(",")) for row in rows}
+    trainable = {
+        name: set(kind.settings) for name, kind in ARCHITECTURES.items() if kind.settings is not None
+    }
+    assert settings == trainable

@@ -50,6 +50,7 @@ class BatchTopKSAE(SelectingSAE):
     @torch.no_grad()
     def observe(self, terms: Terms) -> None:
         """Move the threshold towards the smallest activation that was selected."""
+        super().observe(terms)
         if terms.smallest is None:
             return
         threshold = self.tensors[THRESHOLD]

@@ -13,8 +13,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from interplm_wh.sae.linear import DECODER, ENCODER, LinearSAE
+from interplm_wh.sae.linear import CENTRE, DECODER, ENCODER, LinearSAE
 from interplm_wh.sae.objective import Objective, Terms, error_of, rectify, terms_of
+from interplm_wh.sae.selected import Select, Selected, encode_selected, positive
 
 GATE, MAGNITUDE, STRETCH = "gate_bias", "mag_bias", "r_mag"
 
@@ -40,12 +41,19 @@ class GatedSAE(LinearSAE):
         magnitude = product * stretch + self.tensors[MAGNITUDE][features]
         return product + self.tensors[GATE][features], magnitude
 
+    def selected(self, x: Tensor, features: slice | Tensor, select: Select) -> Selected:
+        """Encode normalised input [n, d] for some features, and select among their gates."""
+        weight, bias = self.tensors[ENCODER][features], self.tensors[GATE][features]
+        return encode_selected(x, centre=self.tensors.get(CENTRE), weight=weight, bias=bias, select=select)
+
     def _encode(self, x: Tensor, features: slice) -> Tensor:
         gate, magnitude = self._paths(x, features)
         return torch.where(gate > 0, magnitude, 0.0).relu_()
 
     def terms(self, x: Tensor, objective: Objective) -> Terms:
         """Return the error, the gate's L1 penalty, and the error of what the gate alone explains."""
+        if self.is_sparse:
+            return self._sparse_terms(x, objective)
         gate, magnitude = self._paths(x, slice(0, self.n_features))
         f = torch.where(gate > 0, magnitude, 0.0).relu_()
         opened, sums = rectify(gate)  # [n, F]
@@ -59,6 +67,21 @@ class GatedSAE(LinearSAE):
             auxiliary=auxiliary,
             n_active=torch.count_nonzero(f),
             fired=f.detach().any(dim=0),
+        )
+
+    def _sparse_terms(self, x: Tensor, objective: Objective) -> Terms:
+        opened = self.selected(x, slice(None), positive)
+        product = opened.values - self.tensors[GATE][opened.features]
+        stretch = self.tensors[STRETCH].exp()[opened.features]
+        active = opened.valued((product * stretch + self.tensors[MAGNITUDE][opened.features]).relu())
+        alone = opened.write(self.decoder.detach().T.contiguous()) + self.output_bias.detach()
+        return terms_of(
+            self.residual(x, active),
+            objective.error,
+            penalty=objective.l1 * self.length_of(opened),
+            auxiliary=error_of(alone - x, objective.error),
+            n_active=torch.count_nonzero(active.values),
+            fired=active.among(active.values.detach() > 0).fired(self.n_features),
         )
 
     @torch.no_grad()

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interplm_wh.sae.linear import AFFINE, LinearSAE
 from interplm_wh.sae.objective import Objective, Terms, terms_of
+from interplm_wh.sae.selected import above
 
 THRESHOLD = "threshold"
 _START = 0.001
@@ -61,6 +62,8 @@ class JumpReluSAE(LinearSAE):
 
     def terms(self, x: Tensor, objective: Objective) -> Terms:
         """Return the error, and the square of how far L0 is from its target, relative to it."""
+        if self.is_sparse:
+            return self._sparse_terms(x, objective)
         pre = self.pre_activations(x, slice(0, self.n_features))
         threshold = self.tensors[THRESHOLD]
         f, counts = _JumpRelu.apply(pre, threshold, objective.bandwidth)  # type: ignore[no-untyped-call]
@@ -71,6 +74,23 @@ class JumpReluSAE(LinearSAE):
             penalty=penalty,
             n_active=counts.detach().sum(),
             fired=counts.detach() > 0,
+        )
+
+    def _sparse_terms(self, x: Tensor, objective: Objective) -> Terms:
+        threshold = self.tensors[THRESHOLD]
+        near = self.selected(x, slice(None), above(threshold.detach() - objective.bandwidth / 2))
+        values, fires = _JumpRelu.apply(  # type: ignore[no-untyped-call]
+            near.values[None], threshold[near.features], objective.bandwidth
+        )
+        # Those just below their threshold write nothing, but their derivatives move it.
+        written = near.valued(values[0])
+        penalty = objective.l0 * (fires.sum() / len(x) / objective.target_l0 - 1).square()
+        return terms_of(
+            self.residual(x, written),
+            objective.error,
+            penalty=penalty,
+            n_active=fires.detach().sum(),
+            fired=near.among(fires.detach() > 0).fired(self.n_features),
         )
 
     @torch.no_grad()

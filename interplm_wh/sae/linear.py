@@ -11,9 +11,12 @@ from torch import Tensor
 from interplm_wh.sae.base import FACTOR, SAE, Weights
 from interplm_wh.sae.objective import Terms
 from interplm_wh.sae.options import InputNorm
+from interplm_wh.sae.selected import Select, Selected, encode_selected
 
 ENCODER, ENCODER_BIAS, DECODER = "encoder.weight", "encoder.bias", "decoder.weight"
 CENTRE, DECODER_BIAS = "bias", "decoder.bias"
+SPARSE = 0.04
+"""Share of active pairs under which sparse products are cheaper."""
 AFFINE: Mapping[str, str] = {ENCODER: "Fd", ENCODER_BIAS: "F", DECODER: "dF", "bias|decoder.bias": "d"}
 
 
@@ -27,6 +30,8 @@ class LinearSAE(SAE):
     shapes: ClassVar[Mapping[str, str]] = AFFINE
     centred: ClassVar[bool] = True
     """Whether a new one subtracts its bias from the input."""
+    is_sparse = False
+    """Whether so few features were active in the batch before that sparse products are cheaper."""
 
     @classmethod
     def initial(
@@ -117,6 +122,22 @@ class LinearSAE(SAE):
     @torch.no_grad()
     def observe(self, terms: Terms) -> None:
         """Take note of what a step saw."""
+        is_on_cpu = terms.n_active.device.type == "cpu"  # a GPU multiplies faster than it gathers
+        self.is_sparse = is_on_cpu and bool(terms.n_active < SPARSE * terms.n_pairs)
+
+    def selected(self, x: Tensor, features: slice | Tensor, select: Select) -> Selected:
+        """Encode normalised input [n, d] for some features, and select among their pre-activations."""
+        weight, bias = self.tensors[ENCODER][features], self.tensors[ENCODER_BIAS][features]
+        return encode_selected(x, centre=self.tensors.get(CENTRE), weight=weight, bias=bias, select=select)
+
+    def residual(self, x: Tensor, selected: Selected) -> Tensor:
+        """Return what the reconstruction from selected pairs is off by, [n, d]."""
+        return selected.write(self.decoder.T.contiguous()) + self.output_bias - x
+
+    def length_of(self, selected: Selected) -> Tensor:
+        """Return the sum over all pairs of value times length of the decoder's column, per residue, []."""
+        lengths: Tensor = selected.values * self.decoder.norm(dim=0)[selected.features]  # [m]
+        return lengths.sum() / selected.n_rows
 
     @torch.no_grad()
     def constrain(self) -> None:

@@ -52,6 +52,8 @@ class Terms:
         [], sum of squared residuals, without a gradient.
     n_active : Tensor
         [], active (residue, feature) pairs.
+    n_pairs : int
+        All (residue, feature) pairs.
     fired : Tensor
         bool [n_features].
     smallest : Tensor or None
@@ -63,6 +65,7 @@ class Terms:
     auxiliary: Tensor
     squares: Tensor
     n_active: Tensor
+    n_pairs: int
     fired: Tensor
     smallest: Tensor | None = None
 
@@ -94,6 +97,7 @@ def terms_of(
         auxiliary=residual.new_zeros(()) if auxiliary is None else auxiliary,
         squares=residual.detach().square().sum(),
         n_active=n_active,
+        n_pairs=len(residual) * len(fired),
         fired=fired,
     )
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from interplm_wh.sae.linear import LinearSAE
 from interplm_wh.sae.objective import Objective, Terms, rectify, terms_of
+from interplm_wh.sae.selected import positive
 
 
 class ReluSAE(LinearSAE):
@@ -24,6 +25,8 @@ class ReluSAE(LinearSAE):
 
     def terms(self, x: Tensor, objective: Objective) -> Terms:
         """Return error and L1 penalty, each activation weighted by the length of what it writes."""
+        if self.is_sparse:
+            return self._sparse_terms(x, objective)
         f, sums = rectify(self.pre_activations(x, slice(0, self.n_features)))  # [n, F]
         return terms_of(
             self.decode(f) - x,
@@ -31,4 +34,14 @@ class ReluSAE(LinearSAE):
             penalty=objective.l1 * (sums @ self.decoder.norm(dim=0)) / len(x),
             n_active=torch.count_nonzero(f),
             fired=sums.detach() > 0,
+        )
+
+    def _sparse_terms(self, x: Tensor, objective: Objective) -> Terms:
+        active = self.selected(x, slice(None), positive)
+        return terms_of(
+            self.residual(x, active),
+            objective.error,
+            penalty=objective.l1 * self.length_of(active),
+            n_active=torch.tensor(len(active.values), device=x.device),
+            fired=active.fired(self.n_features),
         )

@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from interplm_wh.sae.linear import CENTRE, ENCODER, ENCODER_BIAS, LinearSAE
+from interplm_wh.sae.linear import LinearSAE
 from interplm_wh.sae.objective import Objective, Terms, error_of
-from interplm_wh.sae.selected import Select, Selected, encode_selected, per_row
+from interplm_wh.sae.selected import Select, Selected, per_row
 
 
 class SelectingSAE(LinearSAE):
@@ -28,7 +28,7 @@ class SelectingSAE(LinearSAE):
 
     def terms(self, x: Tensor, objective: Objective) -> Terms:
         """Return the error, and AuxK's where features are dead."""
-        selected = self._selected(x, slice(None), self.select)
+        selected = self.selected(x, slice(None), self.select)
         error, residual = self._error(x, selected, objective)
         return Terms(
             error=error,
@@ -36,18 +36,15 @@ class SelectingSAE(LinearSAE):
             auxiliary=self._auxiliary(x, residual.detach(), objective),
             squares=residual.detach().square().sum(),
             n_active=torch.tensor(len(selected.values), device=x.device),
+            n_pairs=len(x) * self.n_features,
             fired=selected.fired(self.n_features),
             smallest=selected.values.detach().min() if len(selected.values) else None,
         )
 
     def _error(self, x: Tensor, selected: Selected, objective: Objective) -> tuple[Tensor, Tensor]:
         """Return the error and the residual [n, d]."""
-        residual = selected.write(self.decoder.T.contiguous()) + self.output_bias - x
+        residual = self.residual(x, selected)
         return error_of(residual, objective.error), residual
-
-    def _selected(self, x: Tensor, features: slice | Tensor, select: Select) -> Selected:
-        weight, bias = self.tensors[ENCODER][features], self.tensors[ENCODER_BIAS][features]
-        return encode_selected(x, centre=self.tensors.get(CENTRE), weight=weight, bias=bias, select=select)
 
     def _auxiliary(self, x: Tensor, residual: Tensor, objective: Objective) -> Tensor:
         """Return the share of the error that dead features leave unexplained, weighted.
@@ -58,7 +55,7 @@ class SelectingSAE(LinearSAE):
         if objective.dead is None or not objective.auxk or not bool(objective.dead.any()):
             return x.new_zeros(())
         dead = objective.dead.nonzero().squeeze(1)
-        selected = self._selected(x, dead, per_row(max(1, min(self.d_model // 2, len(dead)))))
+        selected = self.selected(x, dead, per_row(max(1, min(self.d_model // 2, len(dead)))))
         explained = selected.write(self.decoder.T[dead])  # [n, d]
         missed = (residual + explained).square().sum(dim=1).mean()
         spread = (residual - residual.mean(dim=0)).square().sum(dim=1).mean()

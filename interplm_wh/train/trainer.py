@@ -149,7 +149,8 @@ class SaeTrainer:
 
     def _backward(self, x: Tensor, objective: Objective) -> StepStats:
         """Leave the gradient of the mean loss in the weights."""
-        size = len(x) if self.sae.needs_whole_batch or x.device.type != "cpu" else _PART
+        whole = self.sae.needs_whole_batch or self.sae.is_sparse or x.device.type != "cpu"
+        size = len(x) if whole else _PART
         sums = torch.zeros(5, device=x.device, dtype=torch.float64)
         fired = torch.zeros_like(self.idle, dtype=torch.bool)
         for part in torch.split(x, size):
@@ -247,7 +248,7 @@ class SaeTrainer:
         for name, tensor in self.sae.trained.items():
             for key, value in self._optimizer.state[tensor].items():
                 found[f"adam.{key}.{name}"] = value
-        return {**found, "idle": self.idle}
+        return {**found, "idle": self.idle, "is_sparse": torch.tensor(self.sae.is_sparse)}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take over what `state` returned.
@@ -267,13 +268,15 @@ class SaeTrainer:
             for name, tensor in self.sae.tensors.items():
                 tensor.copy_(state[f"weights.{name}"])
         self.idle.copy_(state["idle"])
+        self.sae.is_sparse = bool(state["is_sparse"])
         for name, tensor in self.sae.trained.items():
             moments = {}
             for key in ("step", "exp_avg", "exp_avg_sq"):
                 value = state.get(f"adam.{key}.{name}")
                 if value is not None:
                     # Laid out like the weight, which the fused optimiser takes for granted.
-                    moments[key] = torch.empty_like(value if key == "step" else tensor).copy_(value)
+                    like = value.to(tensor.device) if key == "step" else tensor
+                    moments[key] = torch.empty_like(like).copy_(value)
             if moments:
                 self._optimizer.state[tensor] = moments
 
