@@ -17,7 +17,9 @@ from torch import Tensor
 from interplm_wh.errors import ModelError
 from interplm_wh.sae import load_sae
 from interplm_wh.sae.load import find_sae, read_sae
+from interplm_wh.sae.saved import save_sae
 from tests.peers.common import D, F, hidden
+from tests.test_sae import identity_of
 
 K = 5
 GOLDEN = [
@@ -308,6 +310,15 @@ def test_every_fault_of_a_file_is_named_at_once(
         assert fault in text
 
 
+def test_a_tensor_that_lacks_is_named_where_no_configuration_says_the_format(tmp_path: Path) -> None:
+    plm = {name: tensor for name, tensor in linear(bias=random(D)).items() if name != "encoder.bias"}
+    with pytest.raises(ModelError, match=r"1 fault\n  - encoder\.bias is missing\nexpected encoder\.weight"):
+        load_sae(str(saved(tmp_path / "ae.pt", plm)))
+    prot = {name: tensor for name, tensor in interprot(f=200).items() if name != "b_pre"}
+    with pytest.raises(ModelError, match=r"1 fault\n  - b_pre is missing\nexpected w_enc"):
+        load_sae(str(saved(tmp_path / "b.safetensors", prot)))
+
+
 def test_a_scaling_factor_of_ones_says_nothing(tmp_path: Path) -> None:
     path = saved(tmp_path / "sae_weights.safetensors", matrices(scaling_factor=torch.ones(F)), SAELENS)
     assert load_sae(str(path)).architecture == "relu"
@@ -320,9 +331,19 @@ def test_a_k_that_the_file_contradicts_or_the_architecture_has_not_is_refused(tm
     relu = saved(tmp_path / "b" / "ae.pt", linear(bias=random(D)))
     with pytest.raises(ModelError, match="this architecture fixes no number of active features"):
         load_sae(str(relu), k=6)
+    with pytest.raises(ModelError, match="identity: k is for files that do not say it"):
+        load_sae("identity", d_model=4, k=6)
     few = saved(tmp_path / "c" / "esm2_plm8_l1_sae40.safetensors", interprot())
     with pytest.raises(ModelError, match="k is 128, expected 1 to 40"):
         load_sae(str(few))
+
+
+def test_what_is_kept_of_a_transposed_format_encodes_to_the_last_bit_alike(tmp_path: Path) -> None:
+    sae = load_sae(str(saved(tmp_path / "layer_3.safetensors", biohub(), BIOHUB_CONFIG, name="config.json")))
+    save_sae(tmp_path / "saes" / "a", sae, identity=identity_of(sae))
+    again = load_sae(str(tmp_path / "saes" / "a"))
+    assert torch.equal(again.encode(hidden()), sae.encode(hidden()))
+    assert torch.equal(again.reconstruct(hidden()), sae.reconstruct(hidden()))
 
 
 def test_numbers_of_half_precision_are_read(tmp_path: Path) -> None:

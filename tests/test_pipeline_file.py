@@ -53,7 +53,7 @@ train:
 saes:
   - {name: "s{layer}", source: org/saes, file: ae.pt, revision: v1}
   - {name: neurons, source: identity, layer: 0}
-  - {name: mine, source: ./sub, layer: 2, force: true}
+  - {name: mine, source: ./sub, layer: 2, force: true, k: 64}
 encode: {dtype: bfloat16, device: cpu, min_value: 0.5, token_budget: 99}
 thresholds: [0, 0.5]
 min_residues: 7
@@ -155,7 +155,7 @@ def test_every_key_is_read_and_paths_start_from_the_files_folder(folder: Path) -
             spec.Sae("s1", "org/saes", 1, "ae.pt", "v1", False),
             spec.Sae("s2", "org/saes", 2, "ae.pt", "v1", False),
             spec.Sae("neurons", "identity", 0, None, None, False),
-            spec.Sae("mine", str(folder / "sub"), 2, None, None, True),
+            spec.Sae("mine", str(folder / "sub"), 2, None, None, True, 64),
         ),
         encoding=spec.Encoding("bfloat16", "cpu", 0.5, 99),
         thresholds=(0.0, 0.5),

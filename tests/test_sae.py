@@ -219,12 +219,6 @@ def test_values_that_cannot_be_weights_are_refused(
         load_sae(str(write(tmp_path / "ae.pt", **change)))
 
 
-def test_another_format_is_refused_and_what_it_holds_is_named(tmp_path: Path) -> None:
-    torch.save({"W_enc": torch.zeros(8, 20), "b_dec": torch.zeros(8)}, tmp_path / "ae.pt")
-    with pytest.raises(ModelError, match=r"it holds W_enc \[8, 20\], b_dec \[8\]; expected an InterPLM ReLU"):
-        load_sae(str(tmp_path))
-
-
 def test_absent_sources_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file or folder"):
         load_sae("./nowhere")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from interplm_wh import store
 from interplm_wh.encode import encode
@@ -187,6 +191,72 @@ def test_a_source_that_does_not_exist_changes_nothing(filled: Path, plm: Path) -
     with pytest.raises(ModelError, match="no such file or folder"):
         add_sae(filled, "./nowhere", name="a", plm=str(plm), layer=1, device="cpu")
     assert table(filled, "saes") == []
+
+
+# -- checkpoints of others ---------------------------------------------------------------------------
+
+
+def as_interprot(path: Path, plm: Path, *, layer: int) -> Path:
+    """Write an SAE in InterProt's format that reconstructs one layer by its principal components."""
+    model = load_plm(str(plm), device="cpu")
+    x = torch.cat([model.embed(sequence(50, seed), layer) for seed in range(40)])
+    z = (x - x.mean(dim=1, keepdim=True)) / (x.std(dim=1, keepdim=True) + 1e-5)
+    centre = z.mean(dim=0)
+    directions = torch.linalg.svd(z - centre, full_matrices=False).Vh[:10]  # [k, d]
+    both = torch.cat([directions, -directions])  # [2k, d]
+    tensors = {"w_enc": both.T, "w_dec": both, "b_enc": torch.zeros(20), "b_pre": centre}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    return path
+
+
+def test_what_is_recognised_and_assumed_is_said_and_the_layer_checked(
+    filled: Path, plm: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "interprot"
+    for layer in (1, 2):
+        as_interprot(folder / f"esm2_plm16_l{layer}_sae20.safetensors", plm, layer=layer)
+    add = ["add", "sae", str(folder), "--plm", str(plm), "--device", "cpu"]
+    refused = cli_run(filled, *add, "--name", "a", "--layer", "1")
+    assert refused.returncode == 1
+    assert "k is 128, expected 1 to 20 (the number of features)" in refused.stderr
+    done = cli_run(filled, *add, "--name", "a", "--layer", "1", "--k", "10")
+    assert done.returncode == 0, done.stderr
+    assert "a: topk, 16 -> 20, for layer 1 of tiny" in done.stdout
+    assert "recognised: InterProt (TopK, k 10)" in done.stdout
+    assert "<- declared, best" in done.stdout
+    (row,) = table(filled, "saes")
+    assert (row["architecture"], row["k"], row["input_norm"]) == ("topk", 10, "layer_norm")
+    wrong = cli_run(
+        filled, *add, "--name", "b", "--layer", "2", "--k", "10", "--file", "esm2_plm16_l1_sae20.safetensors"
+    )
+    assert wrong.returncode == 1
+    assert "declared for layer 2, but it explains layer 1 best" in wrong.stderr
+    with store.open(filled) as wh:
+        (settings,) = wh.sql("select settings from runs where command = 'add sae'")["settings"].to_pylist()
+    assert json.loads(settings)["format"] == "InterProt"
+
+
+def test_notes_of_a_format_stand_in_the_report(filled: Path, plm: Path, tmp_path: Path) -> None:
+    x = tmp_path / "biohub"
+    as_interprot(x / "layer_1.safetensors", plm, layer=1)
+    t = load_file(x / "layer_1.safetensors")
+    biohub = {"W_enc": t["w_enc"], "W_dec": t["w_dec"], "b_dec": t["b_pre"]}
+    save_file({**biohub, "idf": torch.ones(20), "max": torch.full((20,), 2.0)}, x / "layer_1.safetensors")
+    (x / "config.json").write_text('{"d_model": 16, "codebook_dim": 20, "k": 10}')
+    report = add_sae(filled, str(x), name="a", plm=str(plm), layer=1, device="cpu")
+    assert report.check is not None and report.check.is_right
+    text = "\n".join(report.lines())
+    assert "scale: the checkpoint's\nrecognised: Biohub (TopK, k 10)\n  idf is left out" in text
+    assert "  max is taken as the scale" in text
+
+
+def cli_run(warehouse: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "interplm_wh", "-w", str(warehouse), *args],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 # -- the check itself --------------------------------------------------------------------------------

@@ -87,8 +87,11 @@ class SAE(ABC):
         self.d_model, self.n_features = weights.d_model, weights.n_features
         self.input_norm, self.k = weights.input_norm, weights.k
         self.checkpoint_scale = weights.checkpoint_scale
-        # copies are aligned in memory, mapped files may not be: the last bits of a product depend on it
-        self.tensors = {name: tensor.clone() for name, tensor in weights.tensors.items()}
+        # Copies are aligned and whole in memory: the last bits of a product depend on it.
+        self.tensors = {
+            name: tensor.clone(memory_format=torch.contiguous_format)
+            for name, tensor in weights.tensors.items()
+        }
 
     @classmethod
     def needed(cls, weights: Weights) -> dict[str, str]:

@@ -93,17 +93,24 @@ def read_sae(
         from interplm_wh.sae.identity import IdentitySAE
         from interplm_wh.sae.saved import load_saved
     if source == IDENTITY:
+        _refuse_k(source, k)
         if d_model is None:
             raise ModelError("identity: give d_model, the width of the PLM")
         return LoadedSae(IdentitySAE.of_width(d_model))
     found = find_sae(source, layer=layer, file=file, revision=revision)
     if found.path.is_dir():
+        _refuse_k(source, k)
         return LoadedSae(load_saved(found.path).sae)
     read = formats.read(read_tensors(found.path), found.path, k=k)
     for assumption in read.assumed:
         log.warning("%s: %s", found.path.name, assumption)
     sae = registry.make(read.weights, revision=found.revision)
     return LoadedSae(sae, read.format, read.kind, read.notes, read.assumed)
+
+
+def _refuse_k(source: str, k: int | None) -> None:
+    if k is not None:
+        raise ModelError(f"{source}: k is for files that do not say it; leave it out")
 
 
 def load_sae(

@@ -55,10 +55,12 @@ def claims(config: Config) -> bool:
 
 
 def fits(names: Collection[str]) -> bool:
-    """Whether these tensors are InterPLM's; those of its TopK without its buffers may be another's."""
-    plain = set(names) - set(_BUFFERS)
-    kinds = [kind for kind in _NEEDED if set(_NEEDED[kind]) == plain]
-    return bool(kinds) and (kinds[0] != "TopK" or bool(set(names) & set(_BUFFERS)))
+    """Whether these tensors are InterPLM's, be it that one lacks; TopK's without buffers may be another's."""
+    there = set(names)
+    is_selecting = bool({B_DEC, K} & there)
+    known = {name for needed in _NEEDED.values() for name in needed} | set(_BUFFERS)
+    enough = len(set(_AFFINE) & there) > 1 and there <= known
+    return enough and (not is_selecting or bool(there & set(_BUFFERS)))
 
 
 def read(found: Checkpoint) -> Reading:
