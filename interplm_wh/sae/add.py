@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,25 +122,11 @@ def _check_fit(sae: SAE, plm: PLM, *, name: str, layer: int) -> None:
 
 
 def _identity(sae: SAE, plm: PLM, *, name: str, layer: int, source: str, file: str | None) -> SaeIdentity:
-    from interplm_wh.sae.saved import SaeIdentity, weights_bytes
+    from interplm_wh.sae.saved import identify
 
     is_path = source != IDENTITY and hub.is_local(source)
-    return SaeIdentity(
-        sae=name,
-        plm=plm.name,
-        layer=layer,
-        architecture=sae.architecture,
-        d_model=sae.d_model,
-        n_features=sae.n_features,
-        k=sae.k,
-        input_norm=sae.input_norm,
-        role="neurons" if sae.architecture == IDENTITY else "sae",
-        control_of=None,
-        source=str(Path(source).expanduser().resolve()) if is_path else source,
-        file=file,
-        revision=sae.revision,
-        sha256=hashlib.sha256(weights_bytes(sae)).hexdigest(),
-    )
+    place = str(Path(source).expanduser().resolve()) if is_path else source
+    return identify(sae, name=name, plm=plm.name, layer=layer, source=place, file=file)
 
 
 def _row(rows: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -19,6 +20,7 @@ from interplm_wh.errors import CheckError, ModelError
 from interplm_wh.hub import file_sha256
 from interplm_wh.sae import registry
 from interplm_wh.sae.base import SAE, Weights
+from interplm_wh.sae.load import IDENTITY
 from interplm_wh.sae.options import INPUT_NORMS, InputNorm
 
 WEIGHTS_FILE, IDENTITY_FILE = "sae.safetensors", "sae.yaml"
@@ -41,7 +43,7 @@ class SaeIdentity:
     input_norm, role : str
     control_of : str or None
     source : str
-        Hub id, absolute path, or ``identity``.
+        Hub id, absolute path, ``identity``, or ``training:NAME``.
     file : str or None
         File in the source, where one was named.
     revision : str or None
@@ -81,6 +83,36 @@ def weights_bytes(sae: SAE) -> bytes:
         tensors[_SCALE] = sae.checkpoint_scale.cpu().contiguous()
     content: bytes = save(tensors)
     return content
+
+
+def identify(
+    sae: SAE, *, name: str, plm: str, layer: int, source: str, file: str | None = None
+) -> SaeIdentity:
+    """Return who an SAE is under a name of the warehouse.
+
+    Parameters
+    ----------
+    source : str
+        Hub id, absolute path, ``identity``, or ``training:NAME``.
+    file : str, optional
+        File in the source, where one was named.
+    """
+    return SaeIdentity(
+        sae=name,
+        plm=plm,
+        layer=layer,
+        architecture=sae.architecture,
+        d_model=sae.d_model,
+        n_features=sae.n_features,
+        k=sae.k,
+        input_norm=sae.input_norm,
+        role="neurons" if sae.architecture == IDENTITY else "sae",
+        control_of=None,
+        source=source,
+        file=file,
+        revision=sae.revision,
+        sha256=hashlib.sha256(weights_bytes(sae)).hexdigest(),
+    )
 
 
 def save_sae(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from interplm_wh.encode.models import sae_folder
 from interplm_wh.errors import InputError
 from interplm_wh.sae import registry
 from interplm_wh.sae.add import insert
-from interplm_wh.sae.saved import SaeIdentity, save_sae, weights_bytes
+from interplm_wh.sae.saved import SaeIdentity, identify, save_sae
 from interplm_wh.schema import table as schema_table
 from interplm_wh.store import Transaction, Warehouse
 from interplm_wh.train import card
@@ -99,7 +98,9 @@ def register(
         known = tx.con.table("saes").project("sae").fetchall()
         for recipe, sae, check in zip(plan.saes, saes, checks, strict=True):
             names.check_sae_name(recipe.name, [name for (name,) in known])
-            identity = _identity(recipe, sae, plm, plan)
+            identity = identify(
+                sae, name=recipe.name, plm=plm.name, layer=recipe.layer, source=f"training:{plan.name}"
+            )
             rows = [row for row in checkpoint.metrics if row["sae"] == recipe.name]
             page = card.files(_card(identity, recipe, plan, plm, sequences, rows))
             folder = sae_folder(tx.root, recipe.name)
@@ -123,25 +124,6 @@ def _checks(
         check.warn(recipe.name)
         found.append(check)
     return found
-
-
-def _identity(recipe: SaeRecipe, sae: SAE, plm: PLM, plan: TrainingPlan) -> SaeIdentity:
-    return SaeIdentity(
-        sae=recipe.name,
-        plm=plm.name,
-        layer=recipe.layer,
-        architecture=sae.architecture,
-        d_model=sae.d_model,
-        n_features=sae.n_features,
-        k=sae.k,
-        input_norm=sae.input_norm,
-        role="sae",
-        control_of=None,
-        source=f"training:{plan.name}",
-        file=None,
-        revision=None,
-        sha256=hashlib.sha256(weights_bytes(sae)).hexdigest(),
-    )
 
 
 def _card(
