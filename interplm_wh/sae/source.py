@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from interplm_wh.errors import ModelError
 from interplm_wh.sae.formats import FORMATS, Place
-from interplm_wh.sae.formats.base import listed
 from interplm_wh.sae.formats.config import NAMES
+from interplm_wh.sae.formats.inspection import listed
 
 _WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 _MOST_FILES = 20_000

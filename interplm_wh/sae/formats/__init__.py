@@ -13,8 +13,9 @@ from torch import Tensor
 
 from interplm_wh.errors import ModelError
 from interplm_wh.sae.formats import biohub, dictionary_learning, interplm, interprot, saelens, sparsify
-from interplm_wh.sae.formats.base import Checkpoint, Format, Place, Reading, listed
+from interplm_wh.sae.formats.base import Checkpoint, Format, Place, Reading
 from interplm_wh.sae.formats.config import beside, read_config
+from interplm_wh.sae.formats.inspection import listed
 
 FORMATS: tuple[Format, ...] = (interplm, interprot, dictionary_learning, saelens, sparsify, biohub)
 

@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 import torch
 
 from interplm_wh.sae.base import Weights
-from interplm_wh.sae.formats.base import Checkpoint, Config, Inspection, Place, Reading
+from interplm_wh.sae.formats.base import Checkpoint, Config, Place, Reading
+from interplm_wh.sae.formats.inspection import Inspection
 from interplm_wh.sae.linear import CENTRE, DECODER, ENCODER, ENCODER_BIAS
 
 NAME = "Biohub"

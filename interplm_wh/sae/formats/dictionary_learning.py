@@ -14,8 +14,9 @@ from pathlib import PurePosixPath
 import torch
 
 from interplm_wh.sae.base import Weights
-from interplm_wh.sae.formats.base import Checkpoint, Config, Inspection, Place, Reading, shown
+from interplm_wh.sae.formats.base import Checkpoint, Config, Place, Reading
 from interplm_wh.sae.formats.folding import Tensors, with_biases_scaled, with_features_scaled
+from interplm_wh.sae.formats.inspection import Inspection, shown
 from interplm_wh.sae.gated import GATE, MAGNITUDE, STRETCH
 from interplm_wh.sae.jumprelu import THRESHOLD
 from interplm_wh.sae.linear import CENTRE, DECODER, DECODER_BIAS, ENCODER, ENCODER_BIAS
@@ -96,6 +97,10 @@ CLASSES: Mapping[str, _Class] = {
     "MatryoshkaBatchTopKSAE": _Class("matryoshka", _GROUPED, {"k": ""}, _matryoshka),
     "JumpReluAutoEncoder": _Class("jumprelu", {**_MATRICES, "threshold": "F"}, {}, _jumprelu),
 }
+_FACTOR_LACKS = (
+    f"biases and threshold still lack the factor of the inputs (norm_factor {{:g}} of {CONFIG}), and were "
+    "multiplied by it; where they have it already, take the key away"
+)
 _UNMISTAKABLE = ("GatedAutoEncoder", "MatryoshkaBatchTopKSAE")
 EXPECTED = (
     f"the tensors of a class of dictionary_learning ({', '.join(CLASSES)}), beside a {CONFIG} that names it"
@@ -151,10 +156,7 @@ def read(found: Checkpoint) -> Reading:
     assumed: tuple[str, ...] = ()
     if factor is not None:
         tensors = with_biases_scaled(tensors, factor)
-        assumed = (
-            f"biases and threshold still lack the factor of the inputs (norm_factor {factor:g} of "
-            f"{CONFIG}), and were multiplied by it; where they have it already, take the key away",
-        )
+        assumed = (_FACTOR_LACKS.format(factor),)
     weights = Weights(kind.architecture, look.d_model, look.n_features, tensors, k=k, origin=str(found.path))
     return Reading(weights, NAME, name, tuple(notes), assumed)
 

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from interplm_wh.sae.base import Weights
 from interplm_wh.sae.batch_topk import THRESHOLD
-from interplm_wh.sae.formats.base import Checkpoint, Config, Inspection, Place, Reading
+from interplm_wh.sae.formats.base import Checkpoint, Config, Place, Reading
 from interplm_wh.sae.formats.folding import Tensors, bias_name
+from interplm_wh.sae.formats.inspection import Inspection
 from interplm_wh.sae.linear import CENTRE, DECODER, DECODER_BIAS, ENCODER, ENCODER_BIAS
 
 NAME = "InterPLM"

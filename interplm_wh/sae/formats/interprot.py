@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
 from interplm_wh.sae.base import Weights
-from interplm_wh.sae.formats.base import Checkpoint, Config, Inspection, Place, Reading
+from interplm_wh.sae.formats.base import Checkpoint, Config, Place, Reading
+from interplm_wh.sae.formats.inspection import Inspection
 from interplm_wh.sae.linear import CENTRE, DECODER, ENCODER, ENCODER_BIAS
 
 NAME = "InterProt"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,8 +16,9 @@ import torch
 from torch import Tensor
 
 from interplm_wh.sae.base import Weights
-from interplm_wh.sae.formats.base import Checkpoint, Config, Inspection, Place, Reading, shown
+from interplm_wh.sae.formats.base import Checkpoint, Config, Place, Reading
 from interplm_wh.sae.formats.folding import Tensors, bias_name, with_features_scaled, with_input_scaled
+from interplm_wh.sae.formats.inspection import Inspection, shown
 from interplm_wh.sae.gated import GATE, MAGNITUDE, STRETCH
 from interplm_wh.sae.jumprelu import THRESHOLD
 from interplm_wh.sae.linear import DECODER, ENCODER, ENCODER_BIAS
@@ -79,36 +81,62 @@ def fits(names: Collection[str]) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class _Settings:
+    """What a configuration says of the weights beside it."""
+
+    architecture: str
+    k: int | None
+    norm: str
+    factor: float | None
+    is_centred: bool
+    is_rescaled: bool
+    groups: Tensor | None
+
+
 def read(found: Checkpoint) -> Reading:
     """Read a file; see `formats.base.Format`."""
     look = Inspection(found, EXPECTED)
+    settings = _settings(look, found)
+    look.finish()
+    tensors, notes = _folded(look, settings)
+    weights = Weights(
+        _OURS[settings.architecture], look.d_model, look.n_features, tensors,
+        input_norm=NORMS[settings.norm], k=settings.k, origin=str(found.path),
+    )  # fmt: skip
+    return Reading(weights, NAME, settings.architecture, tuple(notes))
+
+
+def _settings(look: Inspection, found: Checkpoint) -> _Settings:
     architecture = _architecture(look, found)
     look.tensors(_NEEDED.get(architecture, _BASE), _optional(found))
     look.missing_config([CONFIG_FILE], "it says the architecture and how the input is normalised")
     look.same_size("d_in", look.d_model)
     look.same_size("d_sae", look.n_features)
-    k = look.k(_k(look, found), is_fixed=architecture in _WITH_K)
-    norm = _norm(look, found)
-    factor = look.number(FACTOR_KEY)
-    is_centred = look.flag("apply_b_dec_to_input", default=True)
-    is_rescaled = architecture in _WITH_K and look.flag(
-        "rescale_acts_by_decoder_norm", default=architecture != "topk"
+    is_selecting = architecture in _WITH_K
+    rescales = look.flag("rescale_acts_by_decoder_norm", default=is_selecting and architecture != "topk")
+    return _Settings(
+        architecture,
+        k=look.k(_k(look, found), is_fixed=is_selecting),
+        norm=_norm(look, found),
+        factor=look.number(FACTOR_KEY),
+        is_centred=look.flag("apply_b_dec_to_input", default=True),
+        is_rescaled=is_selecting and rescales,
+        groups=_groups(look, found) if architecture == "matryoshka_batchtopk" else None,
     )
-    groups = _groups(look, found) if architecture == "matryoshka_batchtopk" else None
-    look.finish()
-    tensors = _tensors(look, architecture, is_centred=is_centred, groups=groups)
+
+
+def _folded(look: Inspection, settings: _Settings) -> tuple[Tensors, list[str]]:
+    """Return our tensors, with what SAELens does besides folded in."""
+    tensors = _tensors(look, settings)
     notes: list[str] = []
-    if factor is not None and norm == "expected_average_only_in":
-        tensors = _with_factor(tensors, factor, is_rescaled=is_rescaled)
-        notes.append(f"the input's factor ({FACTOR_KEY} {factor:g}) is folded into the weights")
-    if is_rescaled:
+    if settings.factor is not None and settings.norm == "expected_average_only_in":
+        tensors = _with_factor(tensors, settings.factor, is_rescaled=settings.is_rescaled)
+        notes.append(f"the input's factor ({FACTOR_KEY} {settings.factor:g}) is folded into the weights")
+    if settings.is_rescaled:
         tensors = with_features_scaled(tensors, tensors[DECODER].norm(dim=0))
         notes.append("rescale_acts_by_decoder_norm is folded into encoder and decoder")
-    weights = Weights(
-        _OURS[architecture], look.d_model, look.n_features, tensors,
-        input_norm=NORMS[norm], k=k, origin=str(found.path),
-    )  # fmt: skip
-    return Reading(weights, NAME, architecture, tuple(notes))
+    return tensors, notes
 
 
 def _with_factor(tensors: Tensors, factor: float, *, is_rescaled: bool) -> Tensors:
@@ -184,19 +212,19 @@ def _groups(look: Inspection, found: Checkpoint) -> Tensor | None:
     return torch.tensor(sizes)
 
 
-def _tensors(look: Inspection, architecture: str, *, is_centred: bool, groups: Tensor | None) -> Tensors:
+def _tensors(look: Inspection, settings: _Settings) -> Tensors:
     tensors = {
         ENCODER: look.get("W_enc").T,
         DECODER: look.get("W_dec").T,
-        bias_name(is_centred=is_centred): look.get("b_dec"),
+        bias_name(is_centred=settings.is_centred): look.get("b_dec"),
     }
-    if architecture == "gated":
+    if settings.architecture == "gated":
         return tensors | {GATE: look.get("b_gate"), MAGNITUDE: look.get("b_mag"), STRETCH: look.get("r_mag")}
     tensors[ENCODER_BIAS] = look.get("b_enc")
-    if architecture == "jumprelu":
+    if settings.architecture == "jumprelu":
         tensors[THRESHOLD] = look.get("threshold")
-    if architecture in ("batchtopk", "matryoshka_batchtopk"):
+    if settings.architecture in ("batchtopk", "matryoshka_batchtopk"):
         tensors[THRESHOLD] = look.get("topk_threshold")
-    if groups is not None:
-        tensors[GROUPS] = groups
+    if settings.groups is not None:
+        tensors[GROUPS] = settings.groups
     return tensors
