@@ -11,7 +11,7 @@ from interplm_wh import hub, store
 from interplm_wh.pipeline import done, sources
 from interplm_wh.pipeline.spec import IDENTITY, Annotations, Pipeline, Proteins, Sae
 from interplm_wh.sae.load import is_cached
-from interplm_wh.train.recipe import TrainingPlan
+from interplm_wh.train.plan import TrainingPlan
 
 Preview = list[tuple[str, list[str]]]
 

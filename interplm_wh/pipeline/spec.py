@@ -12,7 +12,7 @@ from interplm_wh.build.run import MAX_THRESHOLDS
 from interplm_wh.errors import InputError, faults_message
 from interplm_wh.pipeline import training
 from interplm_wh.pipeline.section import Section, read_yaml
-from interplm_wh.train.recipe import TrainingPlan
+from interplm_wh.train.plan import TrainingPlan
 
 IDENTITY = "identity"
 DEMO = "demo"

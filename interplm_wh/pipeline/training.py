@@ -8,7 +8,8 @@ from pathlib import Path
 
 from interplm_wh.pipeline.section import Section
 from interplm_wh.sae.options import ERRORS, INPUT_NORMS
-from interplm_wh.train.recipe import PRECISIONS, SOURCES, Ramp, SaeRecipe, TrainingPlan
+from interplm_wh.train.plan import PRECISIONS, SOURCES, TrainingPlan
+from interplm_wh.train.recipe import Ramp, SaeRecipe
 
 _DEFAULTS = TrainingPlan(name="", plm="", saes=(), steps=1)
 _RECIPE = SaeRecipe(name="", architecture="", layer=0, n_features=1, learning_rate=Ramp(0.0))

@@ -10,7 +10,7 @@ import pyarrow as pa
 from interplm_wh.errors import InputError
 from interplm_wh.ingest import fasta
 from interplm_wh.store import Warehouse
-from interplm_wh.train.recipe import TrainingPlan
+from interplm_wh.train.plan import TrainingPlan
 from interplm_wh.train.sources import Sequences
 
 _SPLITS = (

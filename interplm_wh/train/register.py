@@ -20,7 +20,8 @@ from interplm_wh.sae.saved import SaeIdentity, identify, save_sae
 from interplm_wh.schema import table as schema_table
 from interplm_wh.store import Transaction, Warehouse
 from interplm_wh.train import card
-from interplm_wh.train.recipe import OPTIONAL, REQUIRED, SaeRecipe, TrainingPlan
+from interplm_wh.train.plan import TrainingPlan
+from interplm_wh.train.recipe import OPTIONAL, REQUIRED, SaeRecipe
 
 if TYPE_CHECKING:
     from interplm_wh.plm.base import PLM

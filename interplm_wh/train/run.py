@@ -5,24 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from interplm_wh import hub, progress, store
-from interplm_wh.errors import InputError, TrainingError
+from interplm_wh import hub, store
+from interplm_wh.errors import InputError
 from interplm_wh.store import layout, lock
-from interplm_wh.train.recipe import TrainingPlan
+from interplm_wh.train.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from interplm_wh.plm.base import PLM
+    from interplm_wh.train import loop
     from interplm_wh.train.checkpoint import Checkpoint
     from interplm_wh.train.sources import Sequences
     from interplm_wh.train.stream import HiddenStateSource, Stream
@@ -81,16 +81,6 @@ class TrainReport:
                 f"  {row['sae']}: {explains}L0 {row['l0']:.1f}, {row['pct_dead']:.1f} % of features dead"
             )
         return [*said, f"next: interplm-wh encode {' '.join(f'--sae {sae.name}' for sae in self.plan.saes)}"]
-
-
-@dataclass
-class _Run:
-    """A training at work."""
-
-    plan: TrainingPlan
-    folder: Path
-    trainers: list[SaeTrainer]
-    checkpoint: Checkpoint
 
 
 def train(
@@ -203,9 +193,9 @@ def _take_plan(folder: Path, plan: TrainingPlan, plm: PLM, sequences: Sequences,
 
 def _prepare(
     root: Path, folder: Path, plan: TrainingPlan, plm: PLM, sequences: Sequences
-) -> tuple[_Run, int]:
+) -> tuple[loop.Run, int]:
     """Open the stream, make or restore the trainers, and train."""
-    from interplm_wh.train import checkpoint, metrics
+    from interplm_wh.train import checkpoint, loop, metrics
     from interplm_wh.train.stream import Stream
 
     source = _source(root, plan, plm, sequences)
@@ -214,11 +204,11 @@ def _prepare(
     begun = checkpoint.latest(folder / _CHECKPOINTS)
     for trainer in trainers if begun is not None else ():
         trainer.load(begun.saes[trainer.recipe.name])  # type: ignore[union-attr]
-    run = _Run(plan, folder / _CHECKPOINTS, trainers, begun or _beginning())
+    run = loop.Run(plan, folder / _CHECKPOINTS, trainers, begun or _beginning())
     resumed = run.checkpoint.step
     sink = metrics.Sink(plan.wandb, name=plan.name, settings=plan.settings())
     try:
-        _loop(run, stream, sink)
+        loop.take_steps(run, stream, sink)
     finally:
         sink.close()
     return run, resumed
@@ -253,82 +243,3 @@ def _trainers(plan: TrainingPlan, stream: Stream) -> list[SaeTrainer]:
         )
         for recipe in plan.saes
     ]
-
-
-def _loop(run: _Run, stream: Stream, sink: Any) -> None:
-    """Take the steps that are left, writing checkpoints; `run.checkpoint` is then of the last step."""
-    from interplm_wh.train import metrics
-
-    plan, start = run.plan, run.checkpoint
-    windows = [metrics.Window(**start.windows.get(t.recipe.name, {})) for t in run.trainers]
-    rows = list(start.metrics)
-    seconds, waited = start.seconds, start.waited
-    logged = (start.step, seconds, waited)
-    batches = stream.batches(start.place)
-    with progress.track(f"training {plan.name}", total=plan.steps, unit="steps") as bar:
-        bar.advance(start.step)
-        for number in range(start.step, plan.steps):
-            began = time.perf_counter()
-            batch = next(batches)
-            got = time.perf_counter()
-            _step(run, number, batch.states, windows)
-            ended = time.perf_counter()
-            seconds, waited = seconds + ended - began, waited + got - began
-            step = number + 1
-            bar.advance(1)
-            if step % plan.log_every == 0 or step == plan.steps:
-                spent = max(seconds - logged[1], 1e-9)
-                rate, share = (step - logged[0]) * plan.batch / spent, (waited - logged[2]) / spent
-                fresh = [
-                    window.row(trainer, step=step, batch=plan.batch, rate=rate, waited=share)
-                    for window, trainer in zip(windows, run.trainers, strict=True)
-                ]
-                logged = (step, seconds, waited)
-                rows += fresh
-                sink.send(fresh)
-                bar.describe(f"{metrics.summary(fresh)}; {rate:,.0f} residues/s, {share:.0%} waiting")
-            if step % plan.checkpoint_every == 0 or step == plan.steps:
-                sums = {t.recipe.name: asdict(w) for t, w in zip(run.trainers, windows, strict=True)}
-                spent_so_far = replace(
-                    start, step=step, place=batch.following, seconds=seconds, waited=waited
-                )
-                _save(run, replace(spent_so_far, metrics=list(rows), windows=sums))
-
-
-def _step(run: _Run, number: int, states: Mapping[int, Any], windows: Sequence[Any]) -> None:
-    from interplm_wh.train import metrics
-
-    for trainer, window in zip(run.trainers, windows, strict=True):
-        x = states[trainer.recipe.layer]
-        try:
-            window.add(trainer.step(number, x), metrics.variance(trainer, x))
-        except TrainingError as error:
-            raise TrainingError(f"{error}; {_last_good(run)}") from None
-
-
-def _last_good(run: _Run) -> str:
-    step = run.checkpoint.step
-    kept = (
-        f"the checkpoint of step {step:,} is kept in {run.folder}" if step else "there is no checkpoint yet"
-    )
-    return f"{kept}; lower the learning rate or clip gradients, and train again with --restart"
-
-
-def _save(run: _Run, state: Checkpoint) -> None:
-    """Write a checkpoint, unless a weight is not finite.
-
-    Raises
-    ------
-    TrainingError
-        If one is.
-    """
-    from interplm_wh.train import checkpoint
-
-    for trainer in run.trainers:
-        bad = [name for name, tensor in trainer.sae.tensors.items() if not bool(tensor.isfinite().all())]
-        if bad:
-            named = f"{', '.join(bad)} hold values that are not finite"
-            raise TrainingError(f"{trainer.recipe.name}: {named} after step {state.step}; {_last_good(run)}")
-    saes = {trainer.recipe.name: trainer.state() for trainer in run.trainers}
-    run.checkpoint = replace(state, saes=saes)
-    checkpoint.save(run.folder, run.checkpoint)
