@@ -349,7 +349,24 @@ def test_dead_features_learn_from_what_the_others_leave(architecture: str) -> No
     residual = x - (full @ t["decoder.weight"].T + t["bias"])
     missed = (residual - chosen @ t["decoder.weight"].T).pow(2).sum(1).mean()
     spread = (residual - residual.mean(0)).pow(2).sum(1).mean()
-    torch.testing.assert_close(terms.auxiliary.detach(), 0.25 * missed / spread)
+    units = (x - x.mean(0)).pow(2).sum(1).mean()
+    torch.testing.assert_close(terms.auxiliary.detach(), 0.25 * units * missed / spread)
+    by_distance = sae.terms(x, replace(objective(auxk=0.25), dead=dead, error="norm")).auxiliary.detach()
+    torch.testing.assert_close(by_distance, 0.25 * units.sqrt() * missed / spread)
+
+
+@pytest.mark.parametrize("error", ["squared", "norm"])
+def test_the_weight_of_dead_features_means_the_same_whatever_the_units(error: str) -> None:
+    ratios = []
+    for scale in (1.0, 30.0):
+        sae = trainable("topk")
+        with torch.no_grad():
+            for name in ("encoder.bias", "bias"):
+                sae.tensors[name] *= scale
+        dead = torch.arange(F) < 10
+        terms = sae.terms(scale * hidden(), replace(objective(auxk=0.25), dead=dead, error=error))  # type: ignore[arg-type]
+        ratios.append(float((terms.auxiliary / terms.error).detach()))
+    assert ratios[1] == pytest.approx(ratios[0], rel=1e-4)
 
 
 def plain_features(sae: LinearSAE, pre: Tensor) -> Tensor:
@@ -389,7 +406,7 @@ def test_batch_topk_reads_by_the_threshold_that_training_saw() -> None:
         sae.observe(terms)  # type: ignore[attr-defined]
     expected = smallest[0]
     for value in smallest[1:]:
-        expected = 0.99 * expected + 0.01 * value
+        expected = 0.95 * expected + 0.05 * value
     assert float(sae.tensors["threshold"]) == pytest.approx(expected)
 
 

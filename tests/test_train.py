@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 import torch
 import yaml
@@ -22,9 +25,10 @@ from interplm_wh.ingest.proteins import add_proteins
 from interplm_wh.pipeline import spec
 from interplm_wh.plm import load_plm
 from interplm_wh.remove import remove_sae
+from interplm_wh.sae import add_sae
 from interplm_wh.sae.registry import ARCHITECTURES
 from interplm_wh.sae.saved import load_saved
-from interplm_wh.train import Ramp, SaeRecipe, TrainingPlan, train
+from interplm_wh.train import Ramp, SaeRecipe, TrainingPlan, register, sources, train
 from interplm_wh.train import checkpoint as checkpoints
 from interplm_wh.train.sources import EmbeddingsSource, PlmSource, Sequences, write_embeddings
 from interplm_wh.train.stream import Place, Stream
@@ -56,11 +60,13 @@ def recipe(architecture: str, **changes: object) -> SaeRecipe:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def planted(n: int = 4096, seed: int = 0) -> Tensor:
-    """Residues that are sums of a few of 24 directions."""
+def planted(n: int = 4096, seed: int = 0, *, n_directions: int = 24) -> Tensor:
+    """Residues that are sums of a few directions, 2.4 on average."""
     generator = torch.Generator().manual_seed(seed)
-    directions = torch.nn.functional.normalize(torch.randn(24, WIDTH, generator=generator), dim=1)
-    codes = torch.rand(n, 24, generator=generator) * (torch.rand(n, 24, generator=generator) < 0.1)
+    directions = torch.nn.functional.normalize(torch.randn(n_directions, WIDTH, generator=generator), dim=1)
+    shape = (n, n_directions)
+    is_there = torch.rand(shape, generator=generator) < 2.4 / n_directions
+    codes = torch.rand(shape, generator=torch.Generator().manual_seed(seed + 1)) * is_there
     return codes @ directions + 0.5
 
 
@@ -104,6 +110,15 @@ def plan_of(*saes: SaeRecipe, **changes: object) -> TrainingPlan:
         (plan_of(recipe("relu"), buffer=10), ["buffer is 10 residues, less than a batch of 64"]),
         (plan_of(recipe("relu"), splits=("train", "tset")), ["'tset' is no split"]),
         (plan_of(recipe("relu"), splits=()), ["neither splits nor files"]),
+        (plan_of(recipe("relu", input_norm="sqrtd")), ["input_norm is 'sqrtd'; it is one of none, sqrt_d"]),
+        (plan_of(recipe("relu", error="l2")), ["error is 'l2'; it is one of squared, norm"]),
+        (plan_of(recipe("topk", auxk=float("nan"))), ["auxk is nan; give a number that is not below 0"]),
+        (plan_of(recipe("topk", k=2.5)), ["k is 2.5; give a whole number"]),
+        (plan_of(recipe("relu", seed=2**63)), [f"seed is {2**63}; give 0 to"]),
+        (plan_of(recipe("relu"), seed=-1), ["seed is -1; give 0 to"]),
+        (plan_of(recipe("relu"), source="disk"), ["source is 'disk'; it is one of plm, embeddings"]),
+        (plan_of(recipe("relu"), precision="bf16"), ["precision is 'bf16'; it is one of float32, bfloat16"]),
+        (plan_of(recipe("relu"), steps=10**25), ["give a whole number from 1 to"]),
         (plan_of(recipe("matryoshka", groups=(0.5, 0.2))), ["groups [0.5, 0.2] are not positive shares"]),
         (
             plan_of(recipe("relu", learning_rate=Ramp(float("nan"), 50, 40)), steps=30),
@@ -297,6 +312,37 @@ def test_dead_features_get_a_new_start_and_fire(architecture: str) -> None:
             assert bool((moment[:6] == 0).all()), name
 
 
+def test_a_new_start_forgets_the_moments_of_features_alone() -> None:
+    x = planted(256)
+    trainer = trainer_of(recipe("relu", n_features=WIDTH), x)  # as many features as the model is wide
+    trainer.step(0, x)
+    before = {name: trainer._optimizer.state[t]["exp_avg"].clone() for name, t in trainer.sae.trained.items()}
+    trainer._forget(torch.tensor([1, 4]))
+    after = {name: trainer._optimizer.state[t]["exp_avg"] for name, t in trainer.sae.trained.items()}
+    assert torch.equal(after["bias"], before["bias"])
+    assert bool((after["encoder.bias"][[1, 4]] == 0).all())
+    assert bool((after["encoder.weight"][[1, 4]] == 0).all())
+    assert bool((after["decoder.weight"][:, [1, 4]] == 0).all())
+    assert torch.equal(after["decoder.weight"][:, 2], before["decoder.weight"][:, 2])
+
+
+@pytest.mark.slow
+def test_auxk_keeps_features_alive_in_the_units_of_real_hidden_states(shared: Path) -> None:
+    proteins = pa.csv.read_csv(shared / "data" / "signalp5_proteins.csv.gz").slice(0, 800)
+    model = load_plm(str(shared / "models" / "esm_small_real"), device="cpu")
+    x = model.hidden_states(proteins["sequence"].to_pylist(), [6]).states[6].clone()
+    shares = []
+    for auxk in (0.0, 1 / 32):
+        one = recipe("topk", n_features=512, k=8, input_norm="none", auxk=auxk, dead_after=25_600)
+        one = replace(one, learning_rate=Ramp(1e-3, 50))
+        trainer = trainer_of(one, x, steps=1000)
+        generator = torch.Generator().manual_seed(1)
+        for step in range(1000):
+            trainer.step(step, x[torch.randint(len(x), (512,), generator=generator)])
+        shares.append(float(trainer.dead.float().mean()))
+    assert shares[1] < shares[0] / 2
+
+
 def test_mixed_precision_trains_float32_weights() -> None:
     x = planted()
     for architecture in sorted(RECIPES):
@@ -419,8 +465,13 @@ def test_a_trained_sae_is_registered_with_card_and_metrics_and_flows_on(warehous
     }
     assert source == [{"scale_source": "all"}]
     assert not train(warehouse, plan, device="cpu").is_new
-    with pytest.raises(InputError, match="SAEs of another training or source named topk"):
-        train(warehouse, replace(plan, steps=31), device="cpu")
+    for other, why in (
+        (replace(plan, steps=31), "another training"),
+        (replace(plan, splits=("train", "valid")), "another data"),
+        (replace(plan, saes=(recipe("topk", k=2), plan.saes[1])), "another recipe"),
+    ):
+        with pytest.raises(InputError, match=rf"another origin have these names: topk \({why}\)"):
+            train(warehouse, other, device="cpu")
     remove_sae(warehouse, "topk")
     with store.open(warehouse) as wh:
         assert wh.sql("select distinct sae from training_metrics").to_pylist() == [{"sae": "relu"}]
@@ -487,9 +538,13 @@ def test_a_layer_that_the_plm_lacks_and_unknown_letters_are_refused(warehouse: P
 def test_a_plan_that_was_begun_cannot_become_another(warehouse: Path, plm: Path) -> None:
     fill(warehouse)
     wild = recipe("relu", clip=None, learning_rate=Ramp(1e30))
+    tame = plan_of(recipe("relu"), plm=str(plm))
+    with pytest.raises(InputError, match="fewer than a batch"):
+        train(warehouse, replace(tame, batch=100_000, buffer=100_000), device="cpu")
     with pytest.raises(TrainingError, match=r"(?s)step \d+.*there is no checkpoint.*--restart"):
         train(warehouse, plan_of(wild, plm=str(plm)), device="cpu")
-    tame = plan_of(recipe("relu"), plm=str(plm))
+    with pytest.raises(TrainingError, match=r"(?s)step \d+.*the checkpoint of step 1 is kept"):
+        train(warehouse, plan_of(wild, plm=str(plm), checkpoint_every=1), device="cpu")
     with pytest.raises(InputError, match=r"begun with other settings \(saes\)"):
         train(warehouse, tame, device="cpu")
     assert train(warehouse, tame, device="cpu", restart=True).is_new
@@ -509,11 +564,13 @@ def test_a_loss_that_grows_without_bounds_keeps_the_last_good_checkpoint(warehou
     assert kept is None or all(t.isfinite().all() for state in kept.saes.values() for t in state.values())
 
 
-def test_a_damaged_checkpoint_is_named(warehouse: Path, plm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(
+    warehouse: Path, plm: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     fill(warehouse)
     plan = plan_of(recipe("relu"), plm=str(plm))
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, checked_on: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("interplm_wh.train.register.register", stop)
@@ -525,8 +582,91 @@ def test_a_damaged_checkpoint_is_named(warehouse: Path, plm: Path, monkeypatch: 
     content = bytearray(file.read_bytes())
     content[-3] ^= 1
     file.write_bytes(content)
-    with pytest.raises(CheckError, match=r"relu.safetensors: is damaged .*remove that folder to go on"):
+    state = folder / "step-0000000020" / "state"
+    state.write_text(state.read_text().replace('"chunk": ', '"chunk": 1'))
+    with pytest.raises(
+        CheckError, match=r"no checkpoint is whole .*relu.safetensors: is damaged .*--restart"
+    ):
         train(warehouse, plan, device="cpu")
+    state.write_text(state.read_text().replace('"chunk": 1', '"chunk": '))
+    monkeypatch.undo()
+    caplog.clear()
+    assert train(warehouse, plan, device="cpu").resumed_from == 20
+    assert "relu.safetensors: is damaged" in caplog.text
+
+
+def test_an_sae_that_came_meanwhile_is_left_as_it_is_and_the_training_is_kept(
+    warehouse: Path, plm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(warehouse)
+    plan = plan_of(recipe("relu"), plm=str(plm))
+    finish = register.register
+
+    def late(*args: Any, checked_on: Any) -> None:
+        add_sae(warehouse, "identity", name="relu", plm=str(plm), layer=1, device="cpu")
+        finish(*args, checked_on=checked_on)
+
+    monkeypatch.setattr(register, "register", late)
+    with pytest.raises(InputError, match="relu came into the warehouse while it ran"):
+        train(warehouse, plan, device="cpu")
+    monkeypatch.undo()
+    assert load_saved(warehouse / "saes" / "relu").identity.architecture == "identity"
+    assert verify(warehouse).is_sound
+    remove_sae(warehouse, "relu")
+    assert train(warehouse, plan, device="cpu").resumed_from == plan.steps
+
+
+def test_letters_of_the_warehouse_s_proteins_are_refused_before_the_first_step(
+    warehouse: Path, plm: Path
+) -> None:
+    add_proteins(warehouse, [write_fasta(warehouse.parent / "odd.fasta", {"ODD1": "MKJ" + sequence(30)})])
+    path = write_fasta(warehouse.parent / "more.fasta", {f"X{i}": sequence(30, 100 + i) for i in range(30)})
+    plan = plan_of(recipe("relu"), plm=str(plm), splits=(), files=(str(path),))
+    with pytest.raises(InputError, match="ODD1: unknown letter 'J'"):
+        train(warehouse, plan, device="cpu")
+    assert not (warehouse / "training").exists()
+
+
+def some_sequences(n: int) -> Sequences:
+    """Proteins of a training."""
+    texts = [sequence(20 + i % 50, i) for i in range(n)]
+    lengths = np.array([len(text) for text in texts], np.int64)
+    return Sequences(pa.chunked_array([[f"P{i}" for i in range(n)]]), pa.chunked_array([texts]), lengths)
+
+
+def test_two_trainings_may_write_the_same_hidden_states(
+    warehouse: Path, plm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, known = load_plm(str(plm), device="cpu"), some_sequences(30)
+    write = sources._write
+
+    def slow(*args: Any) -> None:
+        monkeypatch.undo()
+        write_embeddings(warehouse, model, known, layers=[1])  # the other one is faster
+        write(*args)
+
+    monkeypatch.setattr(sources, "_write", slow)
+    folders = write_embeddings(warehouse, model, known, layers=[1])
+    assert [path.name for path in folders[1].parent.iterdir()] == [folders[1].name]
+    leftover = folders[1].with_name(".new-killed")
+    leftover.mkdir()
+    store.vacuum(warehouse, min_age_seconds=0)
+    assert [path.name for path in folders[1].parent.iterdir()] == [folders[1].name]
+
+
+def test_damaged_hidden_states_are_named(warehouse: Path, plm: Path) -> None:
+    model, known = load_plm(str(plm), device="cpu"), some_sequences(30)
+    folder = write_embeddings(warehouse, model, known, layers=[1])[1]
+    path = folder / "part-0.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 4  # in the numbers: only a checksum can tell
+    path.write_bytes(content)
+    source = EmbeddingsSource({1: folder}, device=model.device)
+    with pytest.raises(CheckError, match=f"{folder.name}: the hidden states are dam.*remove that folder"):
+        source.load([0])
+    path.write_bytes(content[:-40])
+    with pytest.raises(CheckError, match=f"{folder.name}: the hidden states are damaged"):
+        EmbeddingsSource({1: folder}, device=model.device)
 
 
 def test_a_missing_package_for_metrics_is_said_before_training(

@@ -22,8 +22,8 @@ from interplm_wh.sae.selecting import SelectingSAE
 THRESHOLD = "threshold"
 UNSET = -1.0
 """A threshold that no batch has set: every positive activation passes."""
-_MEMORY = 0.99
-"""Weight of the past in the running mean of the threshold: about a hundred steps."""
+_MEMORY = 0.95
+"""Weight of the past in the running mean of the threshold: about twenty steps, so that it does not lag."""
 
 
 class BatchTopKSAE(SelectingSAE):

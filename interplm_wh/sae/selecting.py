@@ -49,8 +49,9 @@ class SelectingSAE(LinearSAE):
     def _auxiliary(self, x: Tensor, residual: Tensor, objective: Objective) -> Tensor:
         """Return the share of the error that dead features leave unexplained, weighted.
 
-        Source: Gao et al., "Scaling and evaluating sparse autoencoders" (2024), appendix A.2; as many
-        dead features per residue as half the width.
+        The share is taken of the batch's variance, so that the weight means the same whatever the units of
+        the hidden states. Source: Gao et al., "Scaling and evaluating sparse autoencoders" (2024), appendix
+        A.2; as many dead features per residue as half the width.
         """
         if objective.dead is None or not objective.auxk or not bool(objective.dead.any()):
             return x.new_zeros(())
@@ -58,5 +59,11 @@ class SelectingSAE(LinearSAE):
         selected = self.selected(x, dead, per_row(max(1, min(self.d_model // 2, len(dead)))))
         explained = selected.write(self.decoder.T[dead])  # [n, d]
         missed = (residual + explained).square().sum(dim=1).mean()
-        spread = (residual - residual.mean(dim=0)).square().sum(dim=1).mean()
-        return objective.auxk * missed / spread.clamp_min(torch.finfo(spread.dtype).tiny)
+        spread = _variance(residual).clamp_min(torch.finfo(residual.dtype).tiny)
+        units = _variance(x) if objective.error == "squared" else _variance(x).sqrt()
+        return objective.auxk * units * missed / spread
+
+
+def _variance(x: Tensor) -> Tensor:
+    """Return the mean squared distance of rows [n, d] from their mean, []."""
+    return (x - x.mean(dim=0)).square().sum(dim=1).mean()

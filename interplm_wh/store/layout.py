@@ -18,6 +18,7 @@ STAGING = ".staging"
 LAKE = "lake"
 EMBEDDINGS = "embeddings"
 TRAINING = "training"
+UNFINISHED = ".new-"
 SAES = "saes"
 DOWNLOADS = "downloads"
 

@@ -67,7 +67,9 @@ def _folders(root: Path) -> Iterator[Path]:
     """Yield the folders of the lake, and staging folders that were never born."""
     for table in sorted((root / layout.LAKE).glob("*")):
         if table.name == layout.EMBEDDINGS:
-            continue  # no table of the catalogue: kept until somebody takes them away
+            # No table of the catalogue: kept until somebody takes them away, except what is half written.
+            yield from sorted(table.glob(f"*/*/{layout.UNFINISHED}*"))
+            continue
         for child in sorted(table.iterdir()):
             yield from sorted(child.iterdir()) if child.name.startswith("sae=") else [child]
     yield from sorted((root / layout.STAGING).glob("new-*"))

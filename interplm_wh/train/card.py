@@ -38,12 +38,21 @@ def page(card: Mapping[str, Any]) -> str:
         "",
         "The last row of `training_metrics`, on residues that it learnt from; how it does on held-out",
         f"proteins is said by `interplm-wh evaluate --sae {card['sae']}`.",
+        *_seen(data),
         "",
         *_table(result),
         "",
         "The scale of its features is taken from the proteins that it encodes, at the first build.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _seen(data: Mapping[str, Any]) -> list[str]:
+    """Say which splits are not held out for this SAE."""
+    scored = [split for split in data["splits"] if split != "train"]
+    if not scored:
+        return []
+    return ["", f"It learnt from the proteins of {' and '.join(scored)}: for it they are not held out."]
 
 
 def _table(values: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -19,8 +21,10 @@ from interplm_wh.store import files
 from interplm_wh.store.staging import sync
 from interplm_wh.train.stream import Place
 
+log = logging.getLogger(__name__)
+
 _PREFIX = "step-"
-_STATE = "state.json"
+_STATE = "state"
 KEPT = 2
 """Checkpoints that stay: a damaged one leaves the one before."""
 
@@ -63,7 +67,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         sums: dict[str, str] = {}
         for name, state in checkpoint.saes.items():
             path = fresh / f"{name}.safetensors"
-            save_file({key: tensor.cpu().contiguous() for key, tensor in state.items()}, path)
+            _write(path, state)
             sums[name] = files.sha256(path)
             sync(path)
         content = {
@@ -75,7 +79,8 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
             "metrics": checkpoint.metrics,
             "windows": dict(checkpoint.windows),
         }
-        (fresh / _STATE).write_text(json.dumps(content), encoding="utf-8")
+        text = json.dumps(content)
+        (fresh / _STATE).write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", encoding="utf-8")
         sync(fresh / _STATE)
         sync(fresh)
         if final.exists():
@@ -89,18 +94,38 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     return final
 
 
+def _write(path: Path, state: Mapping[str, Tensor]) -> None:
+    try:
+        save_file({key: tensor.cpu().contiguous() for key, tensor in state.items()}, path)
+    except SafetensorError as error:
+        raise CheckError(
+            f"{path.parent.parent}: the checkpoint cannot be written ({error}); free some space and run the "
+            "same command again, it goes on from the checkpoint before"
+        ) from error
+
+
 def latest(folder: Path) -> Checkpoint | None:
-    """Read the newest checkpoint; what a killed process left half written is removed.
+    """Read the newest checkpoint that is whole, warning of damaged ones; None where there is none.
+
+    What a killed process left half written is removed.
 
     Raises
     ------
     CheckError
-        If it is damaged.
+        If there are checkpoints and all are damaged.
     """
     for leftover in folder.glob(".new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    found = _all(folder)
-    return _read(found[-1]) if found else None
+    faults: list[str] = []
+    for path in reversed(_all(folder)):
+        try:
+            return _read(path)
+        except CheckError as error:
+            log.warning("%s; going on from the checkpoint before it", error)
+            faults.append(str(error))
+    if faults:
+        raise CheckError(f"{folder}: no checkpoint is whole ({faults[0]}); begin anew with --restart")
+    return None
 
 
 def _all(folder: Path) -> list[Path]:
@@ -108,23 +133,17 @@ def _all(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Checkpoint:
-    remedy = f"remove that folder to go on from the checkpoint before it, or {path.parent} to start anew"
     try:
-        content = json.loads((path / _STATE).read_text(encoding="utf-8"))
+        told, _, text = (path / _STATE).read_text(encoding="utf-8").partition("\n")
+        if hashlib.sha256(text.encode()).hexdigest() != told:
+            raise CheckError(f"{path / _STATE}: is damaged (sha256 differs)")
+        content = json.loads(text)
         saes = {}
-        for name, expected in content["sha256"].items():
+        for name, expected in content.pop("sha256").items():
             file = path / f"{name}.safetensors"
             if files.sha256(file) != expected:
-                raise CheckError(f"{file}: is damaged (sha256 differs); {remedy}")
+                raise CheckError(f"{file}: is damaged (sha256 differs)")
             saes[name] = load_file(file)
-        return Checkpoint(
-            content["step"],
-            Place(**content["place"]),
-            content["seconds"],
-            content["waited"],
-            content["metrics"],
-            content["windows"],
-            saes,
-        )
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise CheckError(f"{path}: the checkpoint is damaged ({error}); {remedy}") from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckError(f"{path}: the checkpoint is damaged ({error})") from error
+    return Checkpoint(**{**content, "place": Place(**content["place"])}, saes=saes)

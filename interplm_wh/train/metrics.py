@@ -85,8 +85,8 @@ class Sink:
     Parameters
     ----------
     project : str or None
-    name : str
-        Name of the run there; a resumed training goes on in it.
+    name, run : str
+        Name of the run there, and its id: a resumed training goes on in it.
     settings : mapping
         The plan, for its page.
 
@@ -96,7 +96,7 @@ class Sink:
         If the package is not installed.
     """
 
-    def __init__(self, project: str | None, *, name: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, project: str | None, *, name: str, run: str, settings: Mapping[str, Any]) -> None:
         self._run: Any = None
         if project is None:
             return
@@ -107,7 +107,7 @@ class Sink:
                 "metrics for Weights & Biases need the package wandb; run pip install 'interplm-wh[wandb]', "
                 "or leave wandb out of the plan"
             ) from error
-        self._run = wandb.init(project=project, name=name, id=name, resume="allow", config=dict(settings))
+        self._run = wandb.init(project=project, name=name, id=run, resume="allow", config=dict(settings))
 
     def send(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Send rows of one step."""

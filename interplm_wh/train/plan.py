@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from interplm_wh import names
 from interplm_wh.errors import InputError, faults_message
-from interplm_wh.train.recipe import SaeRecipe
+from interplm_wh.train.recipe import MAX_SEED, SaeRecipe, unknown_choice
+
+MAX_STEPS = 1_000_000_000
 
 Source = Literal["plm", "embeddings"]
 SOURCES: tuple[Source, ...] = ("plm", "embeddings")
@@ -97,9 +99,13 @@ class TrainingPlan:
             taken += [name.lower()] if what == "SAE" else []
         if not self.saes:
             yield "there is no SAE to train"
-        for name in ("steps", "batch", "log_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                yield f"{name} is {getattr(self, name)}; give at least 1"
+        for name in ("steps", "batch", "buffer", "log_every", "checkpoint_every"):
+            if not (isinstance(getattr(self, name), int) and 1 <= getattr(self, name) <= MAX_STEPS):
+                yield f"{name} is {getattr(self, name)}; give a whole number from 1 to {MAX_STEPS:,}"
+        if not 0 <= self.seed <= MAX_SEED:
+            yield f"seed is {self.seed}; give 0 to {MAX_SEED:,}"
+        yield from unknown_choice("source", self.source, SOURCES)
+        yield from unknown_choice("precision", self.precision, PRECISIONS)
         if self.buffer < self.batch:
             yield f"buffer is {self.buffer} residues, less than a batch of {self.batch}"
         if not self.splits and not self.files:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from interplm_wh import names
-from interplm_wh.sae.options import ErrorKind, InputNorm
+from interplm_wh.sae.options import ERRORS, INPUT_NORMS, ErrorKind, InputNorm
 
 # What each architecture cannot be trained without, of the settings that not all of them have.
 REQUIRED = {"k": "the number of active features per residue", "l1": "the weight of the L1 penalty",
@@ -15,6 +15,13 @@ REQUIRED = {"k": "the number of active features per residue", "l1": "the weight 
              "groups": "the shares of the nested groups of features"}  # fmt: skip
 OPTIONAL = ("l0", "bandwidth", "auxk")
 MAX_FEATURES = 1_048_576
+MAX_SEED = 2**31 - 1
+
+
+def unknown_choice(name: str, value: str, known: Sequence[str]) -> Iterator[str]:
+    """Yield the fault of a value that is none of those known."""
+    if value not in known:
+        yield f"{name} is {value!r}; it is one of {', '.join(known)}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,8 @@ class SaeRecipe:
     unit_decoder : bool
         Whether decoder columns keep the length 1, and lose the gradient along themselves.
     dead_after : int or None
-        Residues without firing after which a feature is dead; None: a twentieth of the training.
+        Residues without firing after which a feature is dead; None: a twentieth of the training, but at
+        least 50 steps and at most 10 million residues.
     resample_every : int or None
         Steps between new starts of dead features; None: never.
     seed : int
@@ -122,6 +130,7 @@ class SaeRecipe:
         """Yield what is wrong with it for a training of `steps`; imports PyTorch."""
         from interplm_wh.sae.registry import ARCHITECTURES
 
+        yield from self._type_faults()
         kind = ARCHITECTURES.get(self.architecture)
         trainable = sorted(name for name, one in ARCHITECTURES.items() if one.settings is not None)
         if kind is None or kind.settings is None:
@@ -142,8 +151,20 @@ class SaeRecipe:
             yield from self.l1.faults("l1", steps)
         for name in ("clip", "bandwidth", "target_l0", "dead_after", "resample_every"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not 0 < value < math.inf:
                 yield f"{name} is {value}; give a number above 0"
+        if not 0 <= self.auxk < math.inf:
+            yield f"auxk is {self.auxk}; give a number that is not below 0"
+        if not 0 <= self.seed <= MAX_SEED:
+            yield f"seed is {self.seed}; give 0 to {MAX_SEED:,}"
+        for name, known in (("input_norm", INPUT_NORMS), ("error", ERRORS)):
+            yield from unknown_choice(name, getattr(self, name), known)
+
+    def _type_faults(self) -> Iterator[str]:
+        for name in ("layer", "n_features", "k", "dead_after", "resample_every", "seed"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, int):
+                yield f"{name} is {value!r}; give a whole number"
 
     def _setting_faults(self, settings: Sequence[str]) -> Iterator[str]:
         given = {"k": self.k, "l1": self.l1, "target_l0": self.target_l0, "groups": self.groups or None}

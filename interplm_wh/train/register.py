@@ -34,35 +34,64 @@ METRICS = "training_metrics"
 _SHOWN = ("variance_explained", "l0", "pct_dead", "loss", "error", "penalty", "auxiliary")
 
 
-def are_there(warehouse: Warehouse, plan: TrainingPlan) -> bool:
-    """Whether all SAEs of a plan are registered, trained by the same plan.
+def are_there(warehouse: Warehouse, plan: TrainingPlan, plm: PLM, sequences: Sequences) -> bool:
+    """Whether all SAEs of a plan are registered, made of the same model and proteins by the same recipe.
 
     Raises
     ------
     InputError
-        If an SAE of another origin has one of the names.
+        If some of the names are taken by something else, or only some SAEs of the training are there.
     """
     known = warehouse.sql("select sae from saes")["sae"].to_pylist()
-    taken = [recipe for recipe in plan.saes if recipe.name in known]
-    other = [recipe.name for recipe in taken if not _is_of(warehouse.path, plan, recipe)]
-    if other or 0 < len(taken) < len(plan.saes):
-        named = ", ".join(other or [recipe.name for recipe in taken])
+    taken = [recipe.name for recipe in plan.saes if recipe.name in known]
+    other = [
+        f"{recipe.name} ({why})"
+        for recipe in plan.saes
+        if recipe.name in known and (why := _differs(warehouse.path, plan, recipe, plm, sequences))
+    ]
+    if other:
         raise InputError(
-            f"training {plan.name}: there are SAEs of another training or source named {named}; choose other "
-            "names, or remove them first: interplm-wh remove sae NAME"
+            f"training {plan.name}: SAEs of another origin have these names: {', '.join(other)}; choose "
+            "other names, or remove them first: interplm-wh remove sae NAME"
+        )
+    if 0 < len(taken) < len(plan.saes):
+        raise InputError(
+            f"training {plan.name}: of its SAEs only {', '.join(taken)} are there; take those out of the "
+            "plan, or remove them to train all again: interplm-wh remove sae NAME"
         )
     for recipe in plan.saes:
         names.check_sae_name(recipe.name, known)
     return bool(taken)
 
 
-def _is_of(root: Path, plan: TrainingPlan, recipe: SaeRecipe) -> bool:
+def _differs(root: Path, plan: TrainingPlan, recipe: SaeRecipe, plm: PLM, sequences: Sequences) -> str | None:
+    """Say in what a registered SAE is not the one that the plan would make; None where it is."""
     path = sae_folder(root, recipe.name) / card.CARD
     if not path.is_file():
-        return False
+        return "not trained here"
     known: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    mine = yaml.safe_load(yaml.safe_dump({"recipe": _recipe(recipe), "training": _training(plan)}))
-    return isinstance(known, dict) and all(known.get(key) == value for key, value in mine.items())
+    mine = yaml.safe_load(yaml.safe_dump(_origin(recipe, plan, plm, sequences)))
+    other = [key for key, value in mine.items() if not isinstance(known, dict) or known.get(key) != value]
+    return f"another {', '.join(other)}" if other else None
+
+
+def _origin(recipe: SaeRecipe, plan: TrainingPlan, plm: PLM, sequences: Sequences) -> dict[str, Any]:
+    """Return the part of a card that says what an SAE was made of, and how."""
+    return {
+        "plm": plm.name,
+        "plm_revision": plm.revision,
+        "plm_dtype": plm.dtype,
+        "data": {
+            "splits": list(plan.splits),
+            "files": [Path(file).name for file in plan.files],
+            "max_length": plan.max_length,
+            "n_proteins": len(sequences.lengths),
+            "n_residues": int(sequences.lengths.sum()),
+            "sequences_sha256": sequences.fingerprint,
+        },
+        "training": _training(plan),
+        "recipe": _recipe(recipe),
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -83,6 +112,21 @@ def _training(plan: TrainingPlan) -> dict[str, Any]:
     return {"training": plan.name, **{key: getattr(plan, key) for key in keys}}
 
 
+def check_proteins(warehouse: Warehouse, plm: PLM, sequences: Sequences) -> list[str]:
+    """Return the proteins on which finished SAEs are measured on every layer.
+
+    Those of the warehouse as for any SAE, or where it has none those of the training.
+
+    Raises
+    ------
+    InputError
+        If the PLM does not know a letter of theirs.
+    """
+    rows = warehouse.sql(layer_check.PROTEINS_SQL).to_pylist()
+    plm.check_letters({row["accession"]: row["sequence"] for row in rows})
+    return [row["sequence"] for row in rows] or sequences.take(range(min(64, len(sequences.lengths))))
+
+
 def register(
     root: Path,
     plan: TrainingPlan,
@@ -90,15 +134,32 @@ def register(
     sequences: Sequences,
     trainers: Sequence[SaeTrainer],
     checkpoint: Checkpoint,
+    *,
+    checked_on: Sequence[str],
 ) -> None:
-    """Register the SAEs of a finished training; each is measured on all layers, none is refused."""
+    """Register the SAEs of a finished training; each is measured on all layers, none is refused.
+
+    Parameters
+    ----------
+    checked_on : sequence of str
+        What `check_proteins` returned.
+
+    Raises
+    ------
+    InputError
+        If an SAE was registered under one of the names meanwhile; the training's checkpoints stay.
+    """
     saes = [registry.make(trainer.finished()) for trainer in trainers]
-    with store.open(root) as wh:
-        checks = _checks(wh, plan, plm, sequences, saes)
+    checks = _checks(plan, plm, saes, checked_on)
     with store.write(root, command="train", settings=plan.settings()) as tx:
-        known = tx.con.table("saes").project("sae").fetchall()
+        known = [name for (name,) in tx.con.table("saes").project("sae").fetchall()]
+        if taken := [recipe.name for recipe in plan.saes if recipe.name in known]:
+            raise InputError(
+                f"training {plan.name}: {', '.join(taken)} came into the warehouse while it ran; remove that "
+                "(interplm-wh remove sae NAME) and run the same command again, the training is kept"
+            )
         for recipe, sae, check in zip(plan.saes, saes, checks, strict=True):
-            names.check_sae_name(recipe.name, [name for (name,) in known])
+            names.check_sae_name(recipe.name, known)
             identity = identify(
                 sae, name=recipe.name, plm=plm.name, layer=recipe.layer, source=f"training:{plan.name}"
             )
@@ -113,12 +174,8 @@ def register(
 
 
 def _checks(
-    wh: Warehouse, plan: TrainingPlan, plm: PLM, sequences: Sequences, saes: Sequence[SAE]
+    plan: TrainingPlan, plm: PLM, saes: Sequence[SAE], texts: Sequence[str]
 ) -> list[layer_check.LayerCheck]:
-    """Measure the SAEs on every layer, on the warehouse's proteins or else on those of the training."""
-    known = wh.sql(layer_check.PROTEINS_SQL)["sequence"].to_pylist()
-    texts = known or sequences.take(range(min(64, len(sequences.lengths))))
-    plm.check_letters({f"protein {i + 1}": text for i, text in enumerate(texts)})
     found = []
     for recipe, sae in zip(plan.saes, saes, strict=True):
         check = layer_check.check_layer(plm, sae.to(plm.device), layer=recipe.layer, sequences=texts)
@@ -138,23 +195,11 @@ def _card(
     last = rows[-1] if rows else {}
     return {
         "sae": identity.sae,
-        "plm": plm.name,
         "plm_source": plm.source,
-        "plm_revision": plm.revision,
-        "plm_dtype": plm.dtype,
         "d_model": identity.d_model,
         "sha256": identity.sha256,
         "package_version": __version__,
-        "data": {
-            "splits": list(plan.splits),
-            "files": [Path(file).name for file in plan.files],
-            "max_length": plan.max_length,
-            "n_proteins": len(sequences.lengths),
-            "n_residues": int(sequences.lengths.sum()),
-            "sequences_sha256": sequences.fingerprint(),
-        },
-        "training": _training(plan),
-        "recipe": _recipe(recipe),
+        **_origin(recipe, plan, plm, sequences),
         "result": {key: last[key] for key in _SHOWN if key in last},
     }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
+import uuid
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from interplm_wh.train.stream import HiddenStateSource, Stream
     from interplm_wh.train.trainer import SaeTrainer
 
-_PLAN, _LOCK, _CHECKPOINTS = "plan.json", "lock", "checkpoints"
+_PLAN, _LOCK, _SENT, _CHECKPOINTS = "plan.json", "lock", "wandb", "checkpoints"
 # What may change between a training and its continuation: none of it changes a weight.
 _FREE = frozenset({"wandb", "checkpoint_every"})
 
@@ -93,8 +93,9 @@ def train(
 ) -> TrainReport:
     """Train the SAEs of a plan, or go on with it, and register them.
 
-    A training that was cut off, however it ended, goes on from its last checkpoint and ends with the
-    weights of one that was not (on the same machine, with the same number of threads).
+    A training that was cut off, however it ended, goes on from its last checkpoint. On a CPU it ends with
+    the weights of one that was not, bit for bit, on the same machine with the same number of threads; on a
+    GPU sums are taken in no fixed order, and the last bits differ.
 
     Parameters
     ----------
@@ -124,19 +125,22 @@ def train(
         from interplm_wh.train.data import read_sequences
     root = Path(warehouse).resolve()
     with store.open(root) as wh:
-        if register.are_there(wh, plan):
-            return TrainReport(plan, (), 0, 0, 0, 0.0, 0.0, is_new=False)
         plm = open_source(wh, plan.plm, device=device, dtype=dtype)
         plm.check_layers(plan.layers)
         sequences = read_sequences(wh, plan)
-    _check_letters(plm, sequences)
+        is_there = register.are_there(wh, plan, plm, sequences)
+        checked_on = register.check_proteins(wh, plm, sequences)
     folder = root / layout.TRAINING / plan.name
+    if is_there:
+        shutil.rmtree(folder, ignore_errors=True)  # what a process left that ended after registering them
+        return TrainReport(plan, (), 0, 0, 0, 0.0, 0.0, is_new=False)
+    _check_letters(plm, sequences)
     with _only_one(folder):
         _take_plan(folder, plan, plm, sequences, restart=restart)
         run, resumed = _prepare(root, folder, plan, plm, sequences)
         checkpoint = run.checkpoint
         n_residues = int(sequences.lengths.sum())
-        register.register(root, plan, plm, sequences, run.trainers, checkpoint)
+        register.register(root, plan, plm, sequences, run.trainers, checkpoint, checked_on=checked_on)
         shutil.rmtree(folder)
     last = tuple(checkpoint.metrics[-len(plan.saes) :])
     waited = 100 * checkpoint.waited / checkpoint.seconds if checkpoint.seconds else 0.0
@@ -173,13 +177,14 @@ def _take_plan(folder: Path, plan: TrainingPlan, plm: PLM, sequences: Sequences,
     mine = {
         **settings,
         "plm": [plm.name, plm.revision, plm.dtype],
-        "sequences": hashlib.sha256(sequences.fingerprint().encode()).hexdigest(),
+        "sequences": sequences.fingerprint,
     }
     mine = json.loads(json.dumps(mine))
     path = folder / _PLAN
     if restart:
         shutil.rmtree(folder / _CHECKPOINTS, ignore_errors=True)
-    elif path.is_file():
+        (folder / _SENT).unlink(missing_ok=True)
+    elif path.is_file() and any((folder / _CHECKPOINTS).glob("step-*")):
         begun = json.loads(path.read_text(encoding="utf-8"))
         if other := [key for key in sorted({*mine, *begun}) if mine.get(key) != begun.get(key)]:
             raise InputError(
@@ -206,12 +211,20 @@ def _prepare(
         trainer.load(begun.saes[trainer.recipe.name])  # type: ignore[union-attr]
     run = loop.Run(plan, folder / _CHECKPOINTS, trainers, begun or _beginning())
     resumed = run.checkpoint.step
-    sink = metrics.Sink(plan.wandb, name=plan.name, settings=plan.settings())
+    sink = metrics.Sink(plan.wandb, name=plan.name, run=_sent_as(folder), settings=plan.settings())
     try:
         loop.take_steps(run, stream, sink)
     finally:
         sink.close()
     return run, resumed
+
+
+def _sent_as(folder: Path) -> str:
+    """Return the id of the run at Weights & Biases, which ends with the training's folder or a restart."""
+    path = folder / _SENT
+    if not path.is_file():
+        path.write_text(uuid.uuid4().hex, encoding="utf-8")
+    return path.read_text(encoding="utf-8")
 
 
 def _beginning() -> Checkpoint:

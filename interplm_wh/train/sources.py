@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,9 @@ class Sequences:
         found: list[str] = self.texts.take(pa.array(indices, pa.int64())).to_pylist()
         return found
 
+    @cached_property
     def fingerprint(self) -> str:
-        """Return a checksum of all sequences in their order."""
+        """A checksum of all sequences in their order."""
         digest = hashlib.sha256()
         for chunk in self.texts.chunks:
             for text in chunk.to_pylist():
@@ -89,9 +91,8 @@ class EmbeddingsSource:
 
     def __init__(self, folders: Mapping[int, Path], *, device: torch.device) -> None:
         self._device = device
-        self._files = {
-            layer: pq.ParquetFile(_only_file(folder), memory_map=True) for layer, folder in folders.items()
-        }
+        self._folders = dict(folders)
+        self._files = {layer: _open(folder) for layer, folder in folders.items()}
         metas = [file.metadata for file in self._files.values()]
         sizes = [[meta.row_group(i).num_rows for i in range(meta.num_row_groups)] for meta in metas]
         if any(other != sizes[0] for other in sizes):
@@ -103,11 +104,28 @@ class EmbeddingsSource:
 
     def load(self, pieces: Sequence[int]) -> Mapping[int, Tensor]:
         """Read row groups; see `HiddenStateSource.load`."""
-        return {layer: self._layer(file, pieces) for layer, file in self._files.items()}
+        return {layer: self._layer(layer, pieces) for layer in self._files}
 
-    def _layer(self, file: pq.ParquetFile, pieces: Sequence[int]) -> Tensor:
-        parts = [_matrix(file.read_row_group(piece, columns=["state"])["state"]) for piece in pieces]
+    def _layer(self, layer: int, pieces: Sequence[int]) -> Tensor:
+        file = self._files[layer]
+        try:
+            parts = [_matrix(file.read_row_group(piece, columns=["state"])["state"]) for piece in pieces]
+        except (OSError, pa.ArrowException) as error:
+            raise _damaged(self._folders[layer], error) from error
         return torch.from_numpy(np.concatenate(parts)).to(self._device)  # [n, d]
+
+
+def _open(folder: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(_only_file(folder), memory_map=True, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> CheckError:
+    return CheckError(
+        f"{folder}: the hidden states are damaged ({error}); remove that folder, they are written again"
+    )
 
 
 def _matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
@@ -137,22 +155,31 @@ def write_embeddings(root: Path, plm: PLM, sequences: Sequences, *, layers: Sequ
     dict of int to Path
         Folder per layer.
     """
-    fingerprint = sequences.fingerprint()
+    fingerprint = sequences.fingerprint
     folders = {x: embeddings_folder(root, plm, x, fingerprint=fingerprint) for x in layers}
     missing = [layer for layer, folder in folders.items() if not folder.exists()]
     if not missing:
         return folders
-    fresh = {layer: folders[layer].with_name(f".new-{uuid.uuid4().hex}") for layer in missing}
+    fresh = {layer: folders[layer].with_name(f"{layout.UNFINISHED}{uuid.uuid4().hex}") for layer in missing}
     try:
         _write(plm, sequences, fresh)
         for layer, folder in fresh.items():
             sync(_only_file(folder))
-            folder.replace(folders[layer])
+            _move(folder, folders[layer])
             sync(folder.parent)
     finally:
         for folder in fresh.values():
             shutil.rmtree(folder, ignore_errors=True)
     return folders
+
+
+def _move(folder: Path, final: Path) -> None:
+    """Give a folder its name, unless another training was faster with the same content."""
+    try:
+        folder.replace(final)
+    except OSError:
+        if not final.is_dir():
+            raise
 
 
 def _write(plm: PLM, sequences: Sequences, fresh: Mapping[int, Path]) -> None:
@@ -161,7 +188,7 @@ def _write(plm: PLM, sequences: Sequences, fresh: Mapping[int, Path]) -> None:
     for layer, folder in fresh.items():
         folder.mkdir(parents=True)
         writers[layer] = pq.ParquetWriter(
-            _only_file(folder), schema, compression="none", use_dictionary=False
+            _only_file(folder), schema, compression="none", use_dictionary=False, write_page_checksum=True
         )
     total = int(sequences.lengths.sum())
     with progress.track(f"hidden states of {plm.name}", total=total, unit="residues") as bar:

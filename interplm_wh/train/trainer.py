@@ -21,7 +21,10 @@ _PART = 512
 _REVIVED = 0.2
 """Length of a revived feature's encoder row, of the mean of those alive (Bricken et al. 2023, appendix);
 where features compete it is 1, or none of them would be selected."""
-_SHARE_DEAD = 20
+_DEAD_STEPS, _DEAD_RESIDUES = 50, 10_000_000
+"""Least steps and most residues without firing after which a feature is dead: one that is only rare and is
+revived too early is lost (measured: 50 steps halve the dead share by AuxK, 20 double it); 10 million is Gao
+et al.'s."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class SaeTrainer:
         self._optimizer = torch.optim.Adam(list(sae.trained.values()), lr=1.0, fused=True)
         device = sae.tensors[ENCODER].device
         self.idle = torch.zeros(sae.n_features, dtype=torch.int64, device=device)
-        self._dead_after = recipe.dead_after or max(1, steps // _SHARE_DEAD) * batch
+        self._dead_after = recipe.dead_after or min(max(steps // 20, _DEAD_STEPS) * batch, _DEAD_RESIDUES)
 
     @classmethod
     def start(
@@ -212,7 +215,7 @@ class SaeTrainer:
         chance = missed.square().sum(dim=1).square()
         if not float(chance.sum()) > 0:
             return
-        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + number)
+        generator = torch.Generator().manual_seed((self.recipe.seed << 32) + number)
         rows = chance.multinomial(len(dead), replacement=True, generator=generator).to(x.device)
         found = torch.nn.functional.normalize(self.sae.centre(x[rows]), dim=1)  # [m, d]
         alive = self.sae.tensors[ENCODER][~self.dead]
@@ -224,11 +227,12 @@ class SaeTrainer:
 
     def _forget(self, features: Tensor) -> None:
         """Take what the optimiser remembers of features away."""
+        axes = {name: axes for names, axes in self.sae.shapes.items() for name in names.split("|")}
         for name, tensor in self.sae.trained.items():
             for moment in ("exp_avg", "exp_avg_sq"):
                 state = self._optimizer.state[tensor].get(moment)
-                if state is not None and self.sae.n_features in state.shape:
-                    state.index_fill_(1 if name == DECODER else 0, features, 0)
+                if state is not None and "F" in axes[name]:
+                    state.index_fill_(axes[name].index("F"), features, 0)
 
     def _why(self, number: int, x: Tensor, stats: StepStats) -> str:
         parts = {"error": stats.error, "penalty": stats.penalty, "auxiliary error": stats.auxiliary}
