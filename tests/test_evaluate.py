@@ -33,6 +33,7 @@ from interplm_wh.quote import quote_identifier
 from interplm_wh.remove import remove_proteins, remove_sae
 from interplm_wh.sae import add_sae, load_sae
 from interplm_wh.sqlfile import SqlFile
+from interplm_wh.train import Ramp, SaeRecipe, TrainingPlan, train
 
 PROTEINS = some_proteins(30) | {"LONG": sequence(150, 9)}
 
@@ -255,6 +256,30 @@ def test_a_split_and_a_file_of_its_proteins_give_the_same(mine: Path, tmp_path: 
 def test_all_splits_together(mine: Path) -> None:
     evaluate(mine, ["relu"], split="all", skip_fidelity=True, device="cpu")
     assert metrics(mine, "relu", "all")["n_proteins"] == len(PROTEINS)
+
+
+def test_an_sae_that_learnt_from_the_proteins_is_named(
+    mine: Path, plm: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fasta = write_fasta(tmp_path / "more.fasta", some_proteins(3, first=50))
+    recipe = SaeRecipe(name="own", architecture="topk", layer=1, n_features=8, learning_rate=Ramp(1e-3), k=2)
+    plan = TrainingPlan(
+        name="t", plm=str(plm), saes=(recipe,), steps=2, batch=16, splits=("test",), files=(str(fasta),)
+    )
+    train(mine, plan, device="cpu")
+
+    def warned(**options: Any) -> list[str]:
+        caplog.clear()
+        evaluate(mine, ["own", "relu"], max_proteins=2, skip_fidelity=True, device="cpu", **options)
+        return [record.getMessage().partition(": what")[0] for record in caplog.records]
+
+    assert warned() == ["own was trained on the split 'test' itself"]
+    assert warned(split="all") == ["own was trained on a part of 'all': test"]
+    assert warned(fasta=fasta) == ["own was trained on a file named more.fasta too"]
+    assert warned(split="valid") == []
+    (mine / "saes" / "own" / "card.yaml").write_text("data: [")
+    (said,) = warned(split="valid")
+    assert "card.yaml: does not say what own was trained on" in said
 
 
 # -- what is kept ------------------------------------------------------------------------------------

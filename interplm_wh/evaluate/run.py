@@ -13,6 +13,7 @@ from interplm_wh.encode import models
 from interplm_wh.encode.blocks import blocks
 from interplm_wh.encode.encoder import check_finite
 from interplm_wh.errors import InputError
+from interplm_wh.evaluate import learnt
 from interplm_wh.evaluate import proteins as chosen
 from interplm_wh.evaluate.proteins import Proteins, Split
 from interplm_wh.evaluate.report import EvaluateReport
@@ -89,6 +90,8 @@ def evaluate(
             if fasta is None
             else chosen.of_fasta(Path(fasta), max_proteins=max_proteins)
         )
+        for row in rows:
+            learnt.warn_of(root, row.sae, evaluated_on=proteins.evaluated_on)
         for plm in dict.fromkeys(row.plm for row in rows):
             mine = [row for row in rows if row.plm == plm]
             measured = _measure(wh, mine, proteins, skip_fidelity=skip_fidelity, device=device, dtype=dtype)
