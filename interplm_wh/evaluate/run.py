@@ -55,7 +55,8 @@ def evaluate(
     max_proteins : int, optional
         The first so many proteins in the order of the md5 of their accessions.
     skip_fidelity : bool
-        Measure reconstruction and sparsity alone, which costs one pass of the PLM up to the layer.
+        Measure reconstruction and sparsity alone, which costs one pass of the PLM up to the layer. Fidelity
+        that the same version measured before on the same proteins in the same number format stays.
     device : str, optional
     dtype : {'float32', 'bfloat16', 'float16'}
         Number format of the PLM; recorded.
@@ -96,7 +97,13 @@ def evaluate(
             mine = [row for row in rows if row.plm == plm]
             measured = _measure(wh, mine, proteins, skip_fidelity=skip_fidelity, device=device, dtype=dtype)
             found += write(root, measured, proteins, settings=settings)
-    return EvaluateReport(proteins.evaluated_on, tuple(found), proteins.n_private, time.monotonic() - started)
+    return EvaluateReport(
+        evaluated_on=proteins.evaluated_on,
+        saes=tuple(found),
+        fidelity_kept=tuple(r["sae"] for r in found if skip_fidelity and r["n_fidelity_proteins"]),
+        n_private=proteins.n_private,
+        seconds=time.monotonic() - started,
+    )
 
 
 def _measure(
