@@ -115,6 +115,15 @@ def test_saes_measured_on_different_proteins_are_refused(mine: Path) -> None:
     assert alone.lines()[-3].split()[-4:-3] == ["-"]
 
 
+def test_different_number_formats_of_the_plm_are_mentioned(mine: Path) -> None:
+    evaluate(mine, ["narrow"], dtype="bfloat16", device="cpu")
+    found = compare(mine, ["narrow", "neurons"])
+    assert sorted(found.rows["dtype"].to_pylist()) == ["bfloat16", "float32"]
+    (note,) = found.notes
+    assert "different number formats (bfloat16: narrow; float32: neurons)" in note
+    assert compare(mine, ["narrow"]).notes == ()
+
+
 def test_what_was_not_evaluated_is_named(mine: Path) -> None:
     with pytest.raises(NotThereError, match="did you mean narrow"):
         compare(mine, ["narow"])
