@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from interplm_wh.evaluate import evaluate
 from interplm_wh.ingest.annotations import add_annotations
 from interplm_wh.ingest.proteins import add_proteins
 from interplm_wh.sae import add_sae
+from interplm_wh.sae.registry import ARCHITECTURES
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -113,6 +115,15 @@ def test_saes_measured_on_different_proteins_are_refused(mine: Path) -> None:
     assert alone.lines()[-3].split()[-4:-3] == ["-"]
 
 
+def test_different_number_formats_of_the_plm_are_mentioned(mine: Path) -> None:
+    evaluate(mine, ["narrow"], dtype="bfloat16", device="cpu")
+    found = compare(mine, ["narrow", "neurons"])
+    assert sorted(found.rows["dtype"].to_pylist()) == ["bfloat16", "float32"]
+    (note,) = found.notes
+    assert "different number formats (bfloat16: narrow; float32: neurons)" in note
+    assert compare(mine, ["narrow"]).notes == ()
+
+
 def test_what_was_not_evaluated_is_named(mine: Path) -> None:
     with pytest.raises(NotThereError, match="did you mean narrow"):
         compare(mine, ["narow"])
@@ -181,6 +192,21 @@ def test_what_cannot_be_drawn_is_left_out_and_said(tmp_path: Path) -> None:
     assert len(chart["hconcat"]) == 1 and '"mute"' not in path.read_text()
     with pytest.raises(InputError, match="anything to draw"):
         compare_chart.draw([row("mute", 0.0)], path, evaluated_on="test")
+
+
+def test_every_architecture_has_a_filled_mark_and_a_colour_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "c.svg"
+    rows = [
+        row(name, 2.0**i, explained=i / 10) | {"architecture": name} for i, name in enumerate(ARCHITECTURES)
+    ]
+    assert compare_chart.draw(rows, path, evaluated_on="test") == []
+    paths = [element.attrib for element in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}path")]
+    points = {p["fill"]: p["d"] for p in paths if p.get("aria-roledescription") == "point"}
+    legend = {p["fill"]: p["d"] for p in paths if p.get("transform") == "translate(6,6)"}
+    assert len(points) == len(legend) == len(ARCHITECTURES)
+    assert points == legend and len(set(points.values())) == len(ARCHITECTURES)
+    for outline in points.values():  # a line has no area to fill: it is not closed
+        assert outline.endswith("Z") or "A" in outline
 
 
 def test_charts_that_could_not_be_written_are_refused_first(warehouse: Path, tmp_path: Path) -> None:

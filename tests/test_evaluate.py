@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from safetensors.torch import load_file, save_file
 from tiny_models import make_plm, make_sae, sequence, some_proteins, write_fasta
@@ -33,6 +34,7 @@ from interplm_wh.quote import quote_identifier
 from interplm_wh.remove import remove_proteins, remove_sae
 from interplm_wh.sae import add_sae, load_sae
 from interplm_wh.sqlfile import SqlFile
+from interplm_wh.train import Ramp, SaeRecipe, TrainingPlan, train
 
 PROTEINS = some_proteins(30) | {"LONG": sequence(150, 9)}
 
@@ -151,7 +153,11 @@ def test_the_raw_neurons_lose_nothing(evaluated: Path) -> None:
 
 # -- the SQL -----------------------------------------------------------------------------------------
 
-SCHEMAS = {"evaluation": EVALUATION, "evaluated_features": FEATURES, "evaluated_entropies": ENTROPIES}
+METRICS = pa.schema([("sae", pa.string()), *schema.table("sae_metrics").arrow])
+SCHEMAS = {
+    "evaluation": EVALUATION, "evaluated_features": FEATURES, "evaluated_entropies": ENTROPIES,
+    "evaluated_before": METRICS,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("file", sqlfile.load_folder("evaluate").values(), ids=lambda f: f.name)
@@ -174,12 +180,13 @@ def test_each_file_reads_what_it_declares_and_gives_the_declared_columns(file: S
         assert [(name, kind) for name, kind, *_ in described] == declared
 
 
-def asked(file: str, n_firing: list[int], entropies: list[list[float]], n_residues: int = 1000) -> list[Any]:
+def asked(
+    file: str, n_firing: list[int], entropies: list[list[float]], *, before: dict[str, Any] | None = None
+) -> list[Any]:
     """Run one file on given counts."""
     import duckdb
-    import pyarrow as pa
 
-    evaluation = {"sae": "a", "evaluated_on": "test", "n_proteins": 2, "n_residues": n_residues}
+    evaluation = {"sae": "a", "evaluated_on": "test", "n_proteins": 2, "n_residues": 1000}
     evaluation |= {"variance_explained": None, "mse": 0.5, "fingerprint": "x", "dtype": "float32"}
     tables = {
         "evaluation": pa.Table.from_pylist([evaluation | {"package_version": "1"}], EVALUATION),
@@ -187,6 +194,9 @@ def asked(file: str, n_firing: list[int], entropies: list[list[float]], n_residu
         "evaluated_entropies": pa.table(list(map(list, zip(*entropies, strict=True))), schema=ENTROPIES)
         if entropies
         else ENTROPIES.empty_table(),
+        "evaluated_before": METRICS.empty_table()
+        if before is None
+        else pa.Table.from_pylist([before], METRICS),
     }
     with duckdb.connect() as con:
         for name, table in tables.items():
@@ -257,6 +267,30 @@ def test_all_splits_together(mine: Path) -> None:
     assert metrics(mine, "relu", "all")["n_proteins"] == len(PROTEINS)
 
 
+def test_an_sae_that_learnt_from_the_proteins_is_named(
+    mine: Path, plm: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fasta = write_fasta(tmp_path / "more.fasta", some_proteins(3, first=50))
+    recipe = SaeRecipe(name="own", architecture="topk", layer=1, n_features=8, learning_rate=Ramp(1e-3), k=2)
+    plan = TrainingPlan(
+        name="t", plm=str(plm), saes=(recipe,), steps=2, batch=16, splits=("test",), files=(str(fasta),)
+    )
+    train(mine, plan, device="cpu")
+
+    def warned(**options: Any) -> list[str]:
+        caplog.clear()
+        evaluate(mine, ["own", "relu"], max_proteins=2, skip_fidelity=True, device="cpu", **options)
+        return [record.getMessage().partition(": what")[0] for record in caplog.records]
+
+    assert warned() == ["own was trained on the split 'test' itself"]
+    assert warned(split="all") == ["own was trained on a part of 'all': test"]
+    assert warned(fasta=fasta) == ["own was trained on a file named more.fasta too"]
+    assert warned(split="valid") == []
+    (mine / "saes" / "own" / "card.yaml").write_text("data: [")
+    (said,) = warned(split="valid")
+    assert "card.yaml: does not say what own was trained on" in said
+
+
 # -- what is kept ------------------------------------------------------------------------------------
 
 
@@ -277,6 +311,40 @@ def test_a_second_evaluation_replaces_the_first_and_no_other(mine: Path) -> None
     assert verify(mine).is_sound
     said = [(r["sae"], r["evaluated_on"]) for r in info(mine).evaluations]
     assert said == [("neurons", "test"), ("relu", "test"), ("relu", "valid")]
+
+
+def test_fidelity_stays_where_it_is_skipped_on_the_same_proteins(
+    mine: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    evaluate(mine, ["relu", "neurons"], max_proteins=3, device="cpu")
+    before = metrics(mine, "relu")
+    report = evaluate(mine, ["relu"], max_proteins=3, skip_fidelity=True, device="cpu")
+    assert metrics(mine, "relu") == before and before["pct_recovered_masked"] is not None
+    assert "fidelity is that of the evaluation before: relu" in report.lines()
+    assert "fidelity was skipped" not in report.lines() and caplog.records == []
+    evaluate(mine, ["relu"], max_proteins=3, skip_fidelity=True, dtype="bfloat16", device="cpu")
+    evaluate(mine, ["neurons"], max_proteins=2, skip_fidelity=True, device="cpu")
+    for sae, what in (("relu", "number format"), ("neurons", "choice of proteins")):
+        assert metrics(mine, sae)["ce_masked_sae"] is None
+        assert f"{sae}: the fidelity that was measured before on test is gone: it was of another {what};" in (
+            caplog.text
+        )
+    evaluate(mine, ["neurons"], max_proteins=2, skip_fidelity=True, device="cpu")
+    assert len(caplog.records) == 2  # there was nothing left to lose
+
+
+def test_fidelity_is_measured_again_where_it_is_not_skipped() -> None:
+    before: dict[str, Any] = dict.fromkeys(METRICS.names, 9) | {
+        "sae": "a", "evaluated_on": "test", "fingerprint": "x", "dtype": "float32", "package_version": "1",
+        "n_fidelity_proteins": 2,
+    }  # fmt: skip
+    (kept,) = asked("sae_metrics", [3], [], before=before)
+    assert (kept["ce_unmasked_sae"], kept["n_fidelity_proteins"]) == (9, 2)
+    (fresh,) = asked("sae_metrics", [3], [[1, 4, 2, 5, 5, 6]], before=before)
+    assert (fresh["ce_unmasked_sae"], fresh["n_fidelity_proteins"]) == (2, 1)
+    for key in ("evaluated_on", "fingerprint", "dtype", "package_version"):
+        (other,) = asked("sae_metrics", [3], [], before=before | {key: "other"})
+        assert (other["ce_unmasked_sae"], other["n_fidelity_proteins"]) == (None, 0), key
 
 
 def test_a_damaged_measurement_is_found_and_made_anew(mine: Path) -> None:

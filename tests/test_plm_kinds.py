@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer, EsmcModel, EsmModel, T5EncoderModel
+from transformers import AutoTokenizer, EsmcModel, EsmForMaskedLM, EsmModel, T5EncoderModel
 
 from interplm_wh import store
 from interplm_wh.encode import encode
@@ -222,6 +222,36 @@ def test_weights_that_are_missing_are_never_made_up(
     width = "intermediate_size" if kind == "esmc" else "d_ff"
     (broken / "config.json").write_text(json.dumps(config | {width: 24}))
     with pytest.raises(ModelError, match=r"of another shape \['"):
+        load_plm(str(broken), device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["esm2", "esmc", "prott5", "ankh"])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5])
+def test_weights_that_were_cut_short_are_named(
+    folders: dict[str, Path], tmp_path: Path, kind: str, share: float
+) -> None:
+    broken = shutil.copytree(folders[kind], tmp_path / "broken")
+    (path,) = [*broken.glob("*.safetensors"), *broken.glob("*.bin")]
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    fault = rf"broken/{path.name}: the model cannot be loaded: .*; download it again"
+    with pytest.raises(ModelError, match=fault):
+        load_plm(str(broken), device="cpu")
+
+
+def test_the_file_that_was_cut_short_is_named_among_several(folders: dict[str, Path], tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    EsmForMaskedLM.from_pretrained(folders["esm2"]).save_pretrained(broken, max_shard_size="20KB")
+    second = sorted(broken.glob("*.safetensors"))[1]
+    second.write_bytes(second.read_bytes()[:-8])
+    with pytest.raises(ModelError, match=rf"broken/{second.name}: the model cannot be loaded"):
+        load_plm(str(broken), device="cpu")
+
+
+def test_a_vocabulary_of_esm2_that_is_not_there_is_named(folders: dict[str, Path], tmp_path: Path) -> None:
+    broken = shutil.copytree(folders["esm2"], tmp_path / "broken")
+    (broken / "vocab.txt").unlink()
+    with pytest.raises(ModelError, match=r"broken: there is no vocab\.txt; download the model again"):
         load_plm(str(broken), device="cpu")
 
 

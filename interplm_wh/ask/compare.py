@@ -104,7 +104,8 @@ def compare(
         file = sqlfile.load("evaluate", "comparison")
         rows = wh.sql(file.sql, file.bind({"wanted": on, "saes": list(saes)}))
         _require_same_proteins(rows.to_pylist(), on)
-        concepts, notes = _concepts(wh, rows["sae"].to_pylist())
+        concepts, about_concepts = _concepts(wh, rows["sae"].to_pylist())
+    notes = [*_dtypes(rows.to_pylist()), *about_concepts]
     for name in _CONCEPTS:
         found = [concepts.get(sae, {}).get(name) for sae in rows["sae"].to_pylist()]
         rows = rows.append_column(name, pa.array(found, pa.int64()))
@@ -153,6 +154,20 @@ def _require_same_proteins(rows: Sequence[dict[str, Any]], on: str) -> None:
         again = f"interplm-wh evaluate {words}{_where(on)}"
         remedy = f"evaluate them on the same ones ({again}), or name those that go together"
         raise MismatchError(faults_message(f"evaluated on different proteins called {on}", faults, remedy))
+
+
+def _dtypes(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Say where the PLM ran in different number formats, which moves small differences."""
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row["dtype"], []).append(row["sae"])
+    if len(groups) < 2:
+        return []
+    each = "; ".join(f"{dtype}: {', '.join(saes)}" for dtype, saes in sorted(groups.items()))
+    return [
+        f"the PLM ran in different number formats ({each}), so that small differences say little; evaluate "
+        "with one --dtype"
+    ]
 
 
 def _concepts(wh: Warehouse, saes: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:

@@ -31,10 +31,16 @@ _TOOLTIP = {
     "pct_dead": "dead %",
     "n_concepts_found": "concepts found",
 }
-# Colours that are told apart with any colour vision (Okabe and Ito, 2008), the palest ones last; shapes
-# say the same once more.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "wedge")
+# Colours that are told apart with any colour vision (Okabe and Ito, 2008, and a grey), the palest ones
+# last; shapes say the same once more. Points are filled, so that a line such as "stroke" would not be seen.
+_COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999", "#F0E442",
+)  # fmt: skip
+_STAR = "M0,-1L.24,-.32L.95,-.31L.38,.12L.59,.81L0,.4L-.59,.81L-.38,.12L-.95,-.31L-.24,-.32Z"
+_SHAPES = (
+    "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left",
+    _STAR,
+)  # fmt: skip
 _WIDTH, _HEIGHT, _PADDING = 340, 320, 40
 
 

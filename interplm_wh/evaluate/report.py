@@ -30,6 +30,8 @@ class EvaluateReport:
         The split, or the name of the FASTA file.
     saes : tuple of dict
         The new rows of `sae_metrics`.
+    fidelity_kept : tuple of str
+        SAEs whose fidelity is that of the evaluation before, on the same proteins.
     n_private : int
         Private proteins of the split, which were left out.
     seconds : float
@@ -38,6 +40,7 @@ class EvaluateReport:
 
     evaluated_on: str
     saes: tuple[dict[str, Any], ...]
+    fidelity_kept: tuple[str, ...]
     n_private: int
     seconds: float
 
@@ -48,6 +51,8 @@ class EvaluateReport:
         lines.append("explained: variance; unmasked %, masked %: of the loss recovered")
         if any(not row["n_fidelity_proteins"] for row in self.saes):
             lines.append("fidelity was skipped")
+        if self.fidelity_kept:
+            lines.append(f"fidelity is that of the evaluation before: {', '.join(self.fidelity_kept)}")
         if self.n_private:
             lines.append(f"{self.n_private:,} private proteins were left out")
         return [*lines, f"kept in sae_metrics and sae_frequency; {self.seconds:,.1f} s; next: compare"]

@@ -13,6 +13,7 @@ from interplm_wh.encode import models
 from interplm_wh.encode.blocks import blocks
 from interplm_wh.encode.encoder import check_finite
 from interplm_wh.errors import InputError
+from interplm_wh.evaluate import learnt
 from interplm_wh.evaluate import proteins as chosen
 from interplm_wh.evaluate.proteins import Proteins, Split
 from interplm_wh.evaluate.report import EvaluateReport
@@ -54,7 +55,8 @@ def evaluate(
     max_proteins : int, optional
         The first so many proteins in the order of the md5 of their accessions.
     skip_fidelity : bool
-        Measure reconstruction and sparsity alone, which costs one pass of the PLM up to the layer.
+        Measure reconstruction and sparsity alone, which costs one pass of the PLM up to the layer. Fidelity
+        that the same version measured before on the same proteins in the same number format stays.
     device : str, optional
     dtype : {'float32', 'bfloat16', 'float16'}
         Number format of the PLM; recorded.
@@ -89,11 +91,19 @@ def evaluate(
             if fasta is None
             else chosen.of_fasta(Path(fasta), max_proteins=max_proteins)
         )
+        for row in rows:
+            learnt.warn_of(root, row.sae, evaluated_on=proteins.evaluated_on)
         for plm in dict.fromkeys(row.plm for row in rows):
             mine = [row for row in rows if row.plm == plm]
             measured = _measure(wh, mine, proteins, skip_fidelity=skip_fidelity, device=device, dtype=dtype)
             found += write(root, measured, proteins, settings=settings)
-    return EvaluateReport(proteins.evaluated_on, tuple(found), proteins.n_private, time.monotonic() - started)
+    return EvaluateReport(
+        evaluated_on=proteins.evaluated_on,
+        saes=tuple(found),
+        fidelity_kept=tuple(r["sae"] for r in found if skip_fidelity and r["n_fidelity_proteins"]),
+        n_private=proteins.n_private,
+        seconds=time.monotonic() - started,
+    )
 
 
 def _measure(

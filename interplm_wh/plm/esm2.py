@@ -48,7 +48,7 @@ class Esm2(HeadedEncoder):
             checkpoint,
             model=model,
             blocks=model.encoder.layer,
-            table=read_tokens(checkpoint.folder),
+            table=read_tokens(checkpoint.folder, files=("vocab.txt",)),
             window=int(model.config.max_position_embeddings) - _POSITIONS_BESIDE_RESIDUES,
             norm=model.encoder.emb_layer_norm_after,
             head=loaded.model.lm_head,

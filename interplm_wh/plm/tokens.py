@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -83,14 +83,19 @@ class TokenTable:
 
 
 @contextmanager
-def reading_vocabulary(where: Path) -> Iterator[None]:
-    """Turn what transformers, tokenizers and sentencepiece raise of a damaged vocabulary into ModelError."""
+def reading_vocabulary(where: Path, *, files: Collection[str] = ()) -> Iterator[None]:
+    """Turn what transformers, tokenizers and sentencepiece raise of a damaged vocabulary into ModelError.
+
+    `files` are those of a folder that the tokeniser may need; they are named where they are absent.
+    """
     try:
         with quiet():
             yield
     except Exception as error:
         if type(error) is not Exception and not isinstance(error, _DAMAGED):
             raise
+        if absent := [name for name in files if not (where / name).is_file()]:
+            raise ModelError(f"{where}: there is no {', '.join(absent)}; download the model again") from error
         raise ModelError(f"{where}: the vocabulary cannot be read: {error}; download it again") from error
 
 
@@ -149,7 +154,7 @@ def _named(names: Mapping[int, str], ids: Sequence[int], at: int) -> str:
     return repr(names.get(ids[at], str(ids[at]))) if at < len(ids) else "absent"
 
 
-def read_tokens(folder: Path, *, separator: str = "") -> TokenTable:
+def read_tokens(folder: Path, *, separator: str = "", files: Collection[str] = ()) -> TokenTable:
     """Read the table of a folder whose tokeniser transformers knows, and have the tokeniser confirm it.
 
     Parameters
@@ -157,13 +162,15 @@ def read_tokens(folder: Path, *, separator: str = "") -> TokenTable:
     folder : Path
     separator : str
         What the tokeniser wants between letters.
+    files : collection of str
+        Files that the tokeniser may need.
 
     Raises
     ------
     ModelError
         If the vocabulary cannot be read, or residues are not tokens in it.
     """
-    with reading_vocabulary(folder):
+    with reading_vocabulary(folder, files=files):
         tokenizer = _transformers.AutoTokenizer.from_pretrained(folder)
     if tokenizer.pad_token_id is None:
         raise ModelError(f"{folder}: the vocabulary has no padding token; download it again")

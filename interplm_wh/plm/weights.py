@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from transformers.utils import logging
 
 from interplm_wh.errors import ModelError
 
 _logging: Any = logging  # its annotations do not follow its decorators
+_DAMAGED = (
+    OSError, ValueError, RuntimeError, LookupError, EOFError, pickle.UnpicklingError, SafetensorError,
+)  # fmt: skip
+"""What the libraries raise of files that are cut short or hold something else."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -117,8 +123,10 @@ def load_weights(
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # they are named below
             )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(f"{folder}: the model cannot be loaded: {error}; download it again") from error
+    except _DAMAGED as error:
+        raise ModelError(
+            f"{_at_fault(folder)}: the model cannot be loaded: {error}; download it again"
+        ) from error
     absent = _needed(info["missing_keys"], spare)
     misshapen = _needed((str(k[0] if isinstance(k, tuple) else k) for k in info["mismatched_keys"]), spare)
     headless = [key for key in (*absent, *misshapen) if head is not None and key.startswith(head)]
@@ -126,6 +134,19 @@ def load_weights(
         found = f"missing {absent[:5]}, of another shape {misshapen[:5]}"
         raise ModelError(f"{folder}: the weights do not fit config.json: {found}; download the model again")
     return Loaded(model.eval().to(checkpoint.device), tuple(headless))
+
+
+def _at_fault(folder: Path) -> Path:
+    """Return the file that cannot be opened, else the only file of weights, else the folder."""
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
+    for path in files:
+        if path.suffix == ".safetensors":
+            try:
+                with safe_open(path, framework="pt"):
+                    pass
+            except (OSError, SafetensorError):
+                return path
+    return files[0] if len(files) == 1 else folder
 
 
 def _require_sizes(folder: Path, sizes: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ select
     m.pct_recovered_unmasked,
     m.pct_recovered_masked,
     m.pct_dead,
+    m.dtype,
     m.fingerprint
 from sae_metrics as m
 inner join saes as s on m.sae = s.sae
