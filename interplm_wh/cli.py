@@ -103,7 +103,10 @@ def run(warehouse: Path, pipeline: str, dry_run: bool) -> None:
 @click.option("--restart", is_flag=True, help="Forget what an interrupted training has done.")
 @click.pass_obj
 def train(warehouse: Path, pipeline: str, restart: bool) -> None:
-    """Train the SAEs of a pipeline's section `train`, or go on where it was cut off, and register them."""
+    """Train the SAEs of a pipeline's section `train`, or go on where it was cut off, and register them.
+
+    PIPELINE is a YAML file, or the name of one that comes with the package. Its proteins are added first.
+    """
     from interplm_wh.pipeline import run_pipeline
 
     show(run_pipeline(pipeline, warehouse, until="train", restart=restart))
@@ -332,7 +335,7 @@ def report(warehouse: Path, sae: str | None, pairs: int) -> None:
               help="What they were evaluated on: a split, or the name of a FASTA file.")  # fmt: skip
 @click.option("--chart", metavar="FILE", help="Draw sparsity against fidelity: .html, .svg, .png or .json.")
 @click.option("--format", "form", default="table", show_default=True,
-              type=click.Choice(["table", "csv", "json"]))  # fmt: skip
+              type=click.Choice(["table", "csv", "json"]), help="json: one object per line.")  # fmt: skip
 @click.pass_obj
 def compare(warehouse: Path, saes: tuple[str, ...], on: str, chart: str | None, form: str) -> None:
     """Put SAEs side by side that were evaluated on the same proteins; by default all of them."""
@@ -350,7 +353,8 @@ def compare(warehouse: Path, saes: tuple[str, ...], on: str, chart: str | None, 
 @cli.command()
 @click.argument("sql")
 @click.option("--format", "form", default="table", show_default=True,
-              type=click.Choice(["table", "csv", "json", "parquet"]))  # fmt: skip
+              type=click.Choice(["table", "csv", "json", "parquet"]),
+              help="json: one object per line.")  # fmt: skip
 @click.pass_obj
 def query(warehouse: Path, sql: str, form: str) -> None:
     """Answer one SELECT; it may read other files, so that your own tables can be joined."""

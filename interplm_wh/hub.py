@@ -82,9 +82,9 @@ def _asked(call: Callable[[], Answer], what: str, revision: str | None) -> Answe
         step = "give a branch, tag or commit that the repository has"
         raise ModelError(f"{at}: the repository has no such revision; {step}") from error
     except errors.LocalEntryNotFoundError as error:
-        step = "check the network, or download it elsewhere and give the local folder"
+        step = "check the spelling and the network, or download it elsewhere and give the local folder"
         raise ModelError(
-            f"{at}: the hub cannot be reached and there is no copy in the cache; {step}"
+            f"{at}: not a folder or file here, the hub cannot be reached, and its cache has no copy; {step}"
         ) from error
     except errors.EntryNotFoundError as error:
         raise ModelError(f"{at}: the repository has no such file; look at its files on the hub") from error

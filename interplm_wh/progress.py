@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-PLAIN_SECONDS = 10.0
+FIRST_SECONDS, PLAIN_SECONDS = 2.0, 10.0
+"""Without a terminal: when the first line comes, and how often the others do."""
 
 
 class Bar(Protocol):
@@ -39,9 +40,9 @@ class _Rate(ProgressColumn):
 
 
 class _RichBar:
-    def __init__(self, progress: Progress, text: str, total: float | None) -> None:
+    def __init__(self, progress: Progress, text: str, total: float | None, done: int) -> None:
         self._progress = progress
-        self._task = progress.add_task(text, total=total)
+        self._task = progress.add_task(text, total=total, completed=done)
 
     def advance(self, amount: float) -> None:
         self._progress.advance(self._task, amount)
@@ -53,10 +54,11 @@ class _RichBar:
 class _PlainBar:
     """A line now and then, for a log file."""
 
-    def __init__(self, text: str, total: float | None, unit: str) -> None:
+    def __init__(self, text: str, total: float | None, unit: str, done: float) -> None:
         self._text, self._total, self._unit = text, total, unit
-        self._done = 0.0
-        self._started = self._said = time.monotonic()
+        self._before = self._done = done
+        self._started = time.monotonic()
+        self._due = self._started + FIRST_SECONDS
 
     def advance(self, amount: float) -> None:
         self._done += amount
@@ -68,10 +70,10 @@ class _PlainBar:
 
     def _say_if_due(self) -> None:
         now = time.monotonic()
-        if now - self._said < PLAIN_SECONDS:
+        if now < self._due:
             return
-        self._said = now
-        rate = self._done / (now - self._started)
+        self._due = now + PLAIN_SECONDS
+        rate = (self._done - self._before) / (now - self._started)
         of = f" of {self._total:,.0f}" if self._total is not None else ""
         left = ""
         if self._total is not None and rate > 0:
@@ -83,7 +85,7 @@ class _PlainBar:
 
 
 @contextmanager
-def track(text: str, *, total: float | None = None, unit: str = "steps") -> Iterator[Bar]:
+def track(text: str, *, total: float | None = None, unit: str = "steps", done: int = 0) -> Iterator[Bar]:
     """Show a bar with rate and time left while the block runs; without a terminal, a line now and then.
 
     Parameters
@@ -94,10 +96,12 @@ def track(text: str, *, total: float | None = None, unit: str = "steps") -> Iter
         Units in all; without it the bar only moves.
     unit : str
         What is counted, in the plural.
+    done : int
+        Units of earlier runs, which count for the total but not for the rate.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _PlainBar(text, total, unit)
+        yield _PlainBar(text, total, unit, done)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -107,4 +111,4 @@ def track(text: str, *, total: float | None = None, unit: str = "steps") -> Iter
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        yield _RichBar(progress, text, total)
+        yield _RichBar(progress, text, total, done)

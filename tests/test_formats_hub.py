@@ -99,7 +99,9 @@ def test_a_layer_of_every_layout_is_found_with_its_configuration(
     assert again == found
     unreachable = read(home, NOWHERE, asked[3], {"source": "org/other", "layer": 2})
     assert unreachable[0] == found[3]
-    assert "the hub cannot be reached and there is no copy in the cache" in str(unreachable[1])
+    assert "not a folder or file here, the hub cannot be reached, and its cache has no copy" in str(
+        unreachable[1]
+    )
 
 
 def test_a_download_that_breaks_off_is_tried_again_and_never_used_half(

@@ -96,7 +96,10 @@ def test_a_hub_that_cannot_be_reached_is_named_with_what_to_do(pipeline: Path, t
     warehouse, home = tmp_path / "warehouse", tmp_path / "home"
     done = _cli(warehouse, "run", str(pipeline), home=home, endpoint=NOWHERE)
     assert done.returncode == 1
-    assert f"{PLM}: the hub cannot be reached and there is no copy in the cache" in done.stderr
+    assert (
+        f"{PLM}: not a folder or file here, the hub cannot be reached, and its cache has no copy"
+        in done.stderr
+    )
     assert "give the local folder" in done.stderr
     assert "Traceback" not in done.stderr
     with store.open(warehouse) as wh:

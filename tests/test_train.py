@@ -109,7 +109,16 @@ def plan_of(*saes: SaeRecipe, **changes: object) -> TrainingPlan:
         (plan_of(recipe("relu", name="../x")), ["SAE '../x': a name has 1 to 64 letters"]),
         (plan_of(recipe("relu"), buffer=10), ["buffer is 10 residues, less than a batch of 64"]),
         (plan_of(recipe("relu"), splits=("train", "tset")), ["'tset' is no split"]),
-        (plan_of(recipe("relu"), splits=()), ["neither splits nor files"]),
+        (plan_of(recipe("relu"), files="x.fasta"), ["files is 'x.fasta'; give a tuple of text"]),
+        (plan_of(recipe("relu"), steps="20"), ["steps is '20'; give a whole number from 1 to"]),
+        (replace(plan_of(), saes=recipe("relu")), ["saes is SaeRecipe", "give a tuple of SaeRecipe"]),
+        (plan_of(recipe("topk", k="8")), ["k is '8'; give a whole number"]),
+        (plan_of(recipe("relu", clip="1")), ["clip is '1'; give a number"]),
+        (
+            plan_of(recipe("relu", learning_rate=1e-3)),
+            ["learning_rate is 0.001; give a Ramp, such as Ramp(0.001)"],
+        ),
+        (plan_of(recipe("relu", learning_rate=Ramp(0.0))), ["lr is 0.0; nothing would be learnt"]),
         (plan_of(recipe("relu", input_norm="sqrtd")), ["input_norm is 'sqrtd'; it is one of none, sqrt_d"]),
         (plan_of(recipe("relu", error="l2")), ["error is 'l2'; it is one of squared, norm"]),
         (plan_of(recipe("topk", auxk=float("nan"))), ["auxk is nan; give a number that is not below 0"]),
@@ -310,6 +319,27 @@ def test_dead_features_get_a_new_start_and_fire(architecture: str) -> None:
         moment = trainer._optimizer.state[tensor]["exp_avg"]
         if moment.shape[:1] == (32,):
             assert bool((moment[:6] == 0).all()), name
+
+
+@pytest.mark.parametrize("architecture", sorted(RECIPES))
+def test_a_new_start_of_many_features_keeps_what_is_explained(architecture: str) -> None:
+    x = planted()
+    one = recipe(architecture, n_features=64, resample_every=200, learning_rate=Ramp(3e-3))
+    trainer = trainer_of(one, x, steps=400)
+    generator = torch.Generator().manual_seed(1)
+    for step in range(199):
+        trainer.step(step, x[torch.randint(len(x), (256,), generator=generator)])
+    assert explained(trainer, x) > 0.7
+    trainer.idle[:32] = 10**9  # half of them die
+    trainer.sae.trained["encoder.weight"].data[:32] = 0
+    for name in ("encoder.bias", "gate_bias", "mag_bias"):
+        if name in trainer.sae.tensors:
+            trainer.sae.tensors[name].data[:32] = -1
+    without = explained(trainer, x)
+    trainer._resample(199, trainer.sae.normalisation(x).apply(x[:1024]))
+    assert explained(trainer, x) > without - 0.15
+    codes = trainer.sae._encode(trainer.sae.normalisation(x).apply(x), slice(0, 64))
+    assert 0 < float((codes[:, :32] > 0).float().mean()) < 0.3  # as rare as the others
 
 
 def test_a_new_start_forgets_the_moments_of_features_alone() -> None:
@@ -530,7 +560,7 @@ def test_a_layer_that_the_plm_lacks_and_unknown_letters_are_refused(warehouse: P
     path = write_fasta(warehouse.parent / "odd.fasta", {"ODD": "MKJ" + sequence(90)})
     with pytest.raises(InputError, match=r"ODD: unknown letter 'J' \(first at position 3\)"):
         train(warehouse, plan_of(recipe("relu"), plm=str(plm), files=(str(path),)), device="cpu")
-    with pytest.raises(InputError, match="there is no protein in split 'train'"):
+    with pytest.raises(InputError, match="there is no protein of at most 3 residues in split 'train'"):
         train(warehouse, plan_of(recipe("relu"), plm=str(plm), splits=("train",), max_length=3), device="cpu")
     assert not (warehouse / "training" / "t").exists()
 

@@ -111,6 +111,7 @@ def compare(
         rows = rows.append_column(name, pa.array(found, pa.int64()))
     if chart is not None:
         notes += compare_chart.draw(rows.to_pylist(), Path(chart), evaluated_on=on)
+        notes.append(f"the chart is in {chart}")
     return Comparison(on, rows, tuple(notes))
 
 

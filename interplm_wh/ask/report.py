@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 from interplm_wh import build, store
 from interplm_wh.ask.table import plain_table
 from interplm_wh.errors import NotThereError
+from interplm_wh.evaluate import learnt
 
 SHOWN_PAIRS = 20
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,11 @@ def report(warehouse: str | Path, *, sae: str | None = None, n_pairs: int = SHOW
             raise NotThereError(
                 f"nothing was built in {warehouse}; run: interplm-wh encode, then interplm-wh build"
             )
+        for row in ready:
+            if learnt_from := learnt.what_of(Path(warehouse), row["sae"], evaluated_on="test"):
+                log.warning(
+                    "%s was trained on %s: what it finds there is not held out", row["sae"], learnt_from
+                )
         stale = build.stale(wh, [row["sae"] for row in ready])
         found = tuple(
             SaeReport(

@@ -126,6 +126,11 @@ def check_layer(plm: PLM, sae: SAE, *, layer: int, sequences: Sequence[str]) -> 
         The declared layer.
     sequences : sequence of str
         At least one; of a protein beyond the window, its first window is measured.
+
+    Raises
+    ------
+    MismatchError
+        If the reconstruction of the declared layer is not finite.
     """
     layers = range(plm.n_layers + 1)
     sums = [Sums() for _ in layers]
@@ -133,7 +138,13 @@ def check_layer(plm: PLM, sae: SAE, *, layer: int, sequences: Sequence[str]) -> 
     for group in _calls(texts):
         states = plm.hidden_states(group, list(layers)).states
         for index in layers:
-            sums[index].add(states[index], sae.reconstruct(states[index]))
+            reconstruction = sae.reconstruct(states[index])
+            if index == layer and not bool(reconstruction.isfinite().all()):
+                raise MismatchError(
+                    f"the SAE's reconstruction of layer {layer} of {plm.name} is not finite: its weights are "
+                    "too large for float32; look at how they were scaled"
+                )
+            sums[index].add(states[index], reconstruction)
     return LayerCheck(layer, tuple(s.explained for s in sums), len(texts), sum(map(len, texts)))
 
 

@@ -14,8 +14,8 @@ from interplm_wh.evaluate.proteins import SPLITS
 log = logging.getLogger(__name__)
 
 
-def warn_of(root: Path, sae: str, *, evaluated_on: str) -> None:
-    """Warn where a trained SAE is evaluated on a split, or a file of the name, that it was trained on.
+def what_of(root: Path, sae: str, *, evaluated_on: str) -> str | None:
+    """Return which part of a split, or of a file by its name, a trained SAE learnt from; None: no part.
 
     SAEs that were not trained here have no card, so that nothing is known of their proteins.
     """
@@ -23,20 +23,14 @@ def warn_of(root: Path, sae: str, *, evaluated_on: str) -> None:
 
     path = sae_folder(root, sae) / CARD
     if not path.is_file():
-        return
+        return None
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))["data"]
         splits, files = list(data["splits"]), list(data["files"])
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         log.warning("%s: does not say what %s was trained on (%r)", path, sae, error)
-        return
-    if what := _shared(evaluated_on, splits, files):
-        log.warning(
-            "%s was trained on %s: what is measured is how it does on what it learnt from; for held-out "
-            "proteins give another --split or --fasta",
-            sae,
-            what,
-        )
+        return None
+    return _shared(evaluated_on, splits, files)
 
 
 def _shared(evaluated_on: str, splits: list[Any], files: list[Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from interplm_wh.evaluate.reconstruction import Reconstruction
     from interplm_wh.plm.base import PLM
     from interplm_wh.store import Warehouse
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -92,7 +95,11 @@ def evaluate(
             else chosen.of_fasta(Path(fasta), max_proteins=max_proteins)
         )
         for row in rows:
-            learnt.warn_of(root, row.sae, evaluated_on=proteins.evaluated_on)
+            if what := learnt.what_of(root, row.sae, evaluated_on=proteins.evaluated_on):
+                log.warning(
+                    "%s was trained on %s: what is measured is how it does on what it learnt from; for "
+                    "held-out proteins give another --split or --fasta", row.sae, what,
+                )  # fmt: skip
         for plm in dict.fromkeys(row.plm for row in rows):
             mine = [row for row in rows if row.plm == plm]
             measured = _measure(wh, mine, proteins, skip_fidelity=skip_fidelity, device=device, dtype=dtype)
@@ -157,6 +164,7 @@ def _compare(plm: PLM, saes: dict[str, Layered], proteins: Proteins) -> dict[str
     """Compare what a PLM predicts with what it predicts from reconstructions."""
     from interplm_wh.evaluate.fidelity import fidelity, n_passes
 
-    total = sum(proteins.lengths) * n_passes(saes)
-    with progress.track(f"fidelity of {plm.name}", total=total, unit="residues") as bar:
+    passes = n_passes(saes)
+    total = sum(proteins.lengths) * passes
+    with progress.track(f"fidelity of {plm.name}, {passes} passes", total=total, unit="residues") as bar:
         return fidelity(plm, saes, proteins, advance=bar.advance)

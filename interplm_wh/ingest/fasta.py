@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+import duckdb
 import pyarrow as pa
 
+from interplm_wh import sqlfile
 from interplm_wh.errors import InputError
 from interplm_wh.ingest.readers import DataFile, recognise
 
 SCHEMA = pa.schema([("row", pa.int64()), ("header", pa.string()), ("sequence", pa.string())])
 _BATCH_CHARACTERS = 16_000_000
-_DROPPED = re.compile(r"\s+|\*\s*$")
 
 
 def _open(file: DataFile) -> TextIO:
@@ -73,7 +73,7 @@ def tables(file: DataFile) -> Iterator[pa.Table]:
 
 
 def proteins(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield (accession, sequence) of each record of a file, tidied as `add proteins` does.
+    """Yield (accession, sequence) of each record of a file, read by the SQL of `add proteins`.
 
     Raises
     ------
@@ -83,9 +83,15 @@ def proteins(path: Path) -> Iterator[tuple[str, str]]:
     file = recognise(path)
     if file.format != "fasta":
         raise InputError(f"{path}: is not FASTA ({file.format}); give a FASTA file, plain or gzipped")
-    for table in tables(file):
-        for header, text in zip(table["header"].to_pylist(), table["sequence"].to_pylist(), strict=True):
-            yield (header.split() or ["?"])[0], _DROPPED.sub("", text).upper()
+    read, tidy = (sqlfile.load("ingest", name) for name in ("proteins_fasta", "proteins_candidates"))
+    values = tidy.bind({"file": 0, "source": path.name, "is_export": False})
+    with duckdb.connect() as con:
+        for table in tables(file):
+            con.register("protein_source", table)
+            con.register("protein_rows", con.sql(read.sql).to_arrow_table())
+            rows = con.sql(tidy.sql, params=values).to_arrow_table().sort_by("row")
+            names, texts = rows["accession"].to_pylist(), rows["sequence"].to_pylist()
+            yield from ((name or "?", text) for name, text in zip(names, texts, strict=True))
 
 
 def _table(batch: list[tuple[int, str, str]]) -> pa.Table:

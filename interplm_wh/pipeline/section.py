@@ -60,6 +60,8 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  (a SafeLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); give a YAML file") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: is nested too deeply; a pipeline has a few levels") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {error}; mend the line that it names") from error
 

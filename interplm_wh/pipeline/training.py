@@ -42,7 +42,7 @@ def read(
         saes=tuple(one for part in section.sections("saes") for one in _saes(part, layers)),
         steps=steps or 1,
         batch=section.integer("batch", low=1) or _DEFAULTS.batch,
-        splits=section.texts("splits") or (() if files else _DEFAULTS.splits),
+        splits=section.texts("splits"),
         files=files,
         max_length=section.integer("max_length", low=1),
         source=section.choice("from", SOURCES) or _DEFAULTS.source,

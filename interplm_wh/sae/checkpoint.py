@@ -17,6 +17,12 @@ from torch import Tensor
 from interplm_wh.errors import ModelError
 
 SAFETENSORS = ".safetensors"
+_NOT_WEIGHTS = {
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself; run git lfs pull",
+    b"<!doctype html": "a web page, not the file itself; download it again from its own address",
+    b"<html": "a web page, not the file itself; download it again from its own address",
+}
+"""What a download that went wrong begins with, in lower case."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -27,10 +33,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     ModelError
         If the file holds anything but dense tensors, is cut short or damaged, or lies about its sizes.
     """
+    _check_beginning(path)
     tensors = _read_safetensors(path) if path.suffix == SAFETENSORS else _read_torch(path)
     for name, tensor in tensors.items():
         _check_tensor(path, name, tensor)
     return {name: tensor.detach() for name, tensor in tensors.items()}
+
+
+def _check_beginning(path: Path) -> None:
+    with path.open("rb") as file:
+        beginning = file.read(200).lstrip().lower()
+    for start, what in _NOT_WEIGHTS.items():
+        if beginning.startswith(start):
+            raise ModelError(f"{path}: is {what}")
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -61,6 +76,12 @@ def _check_archive(path: Path) -> None:
         raise ModelError(f"{path}: is damaged ({damaged} has another checksum); download it again")
 
 
+# What the unpickler raises on bytes that are no pickle, besides UnpicklingError.
+_UNREADABLE = (
+    OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, TypeError, AssertionError,
+)  # fmt: skip
+
+
 def _read_torch(path: Path) -> Mapping[str, Tensor]:
     _check_archive(path)
     try:
@@ -74,9 +95,12 @@ def _read_torch(path: Path) -> Mapping[str, Tensor]:
         first = str(error).strip().partition(". ")[0].splitlines()[0]
         step = "nothing in it was run; ask its author for safetensors or a file of tensors alone"
         raise ModelError(f"{path}: refused, it is not a file of weights alone ({first}); {step}") from error
-    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        why = str(error) or "it ends too early"
-        raise ModelError(f"{path}: cannot be read as PyTorch weights ({why}); download it again") from error
+    except _UNREADABLE as error:
+        why = (
+            str(error) if isinstance(error, RuntimeError | ValueError | OSError) and str(error) else "damaged"
+        )
+        step = "give a file that PyTorch or safetensors wrote, or download it again"
+        raise ModelError(f"{path}: cannot be read as PyTorch weights ({why}); {step}") from error
     if not isinstance(loaded, dict) or not all(isinstance(t, Tensor) for t in loaded.values()):
         raise ModelError(
             f"{path}: holds {type(loaded).__name__}, not named tensors; give the state dict of an SAE"

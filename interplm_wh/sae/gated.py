@@ -85,9 +85,9 @@ class GatedSAE(LinearSAE):
         )
 
     @torch.no_grad()
-    def revive(self, features: Tensor, directions: Tensor, *, strength: float) -> None:
+    def revive(self, features: Tensor, directions: Tensor, bias: Tensor, *, strength: float) -> None:
         """Give features a new start, both paths alike."""
         self.tensors[ENCODER][features] = directions * strength
         self.tensors[DECODER][:, features] = directions.T
-        for name in (GATE, MAGNITUDE, STRETCH):
-            self.tensors[name][features] = 0
+        self.tensors[GATE][features] = self.tensors[MAGNITUDE][features] = bias * strength
+        self.tensors[STRETCH][features] = 0

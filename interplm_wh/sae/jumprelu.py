@@ -99,7 +99,7 @@ class JumpReluSAE(LinearSAE):
         self.tensors[THRESHOLD].clamp_(min=0)
 
     @torch.no_grad()
-    def revive(self, features: Tensor, directions: Tensor, *, strength: float) -> None:
+    def revive(self, features: Tensor, directions: Tensor, bias: Tensor, *, strength: float) -> None:
         """Give features a new start, with a low threshold."""
-        super().revive(features, directions, strength=strength)
+        super().revive(features, directions, bias, strength=strength)
         self.tensors[THRESHOLD][features] = _START

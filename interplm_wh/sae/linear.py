@@ -144,7 +144,7 @@ class LinearSAE(SAE):
         """Bring tensors back into their range after an optimiser's step."""
 
     @torch.no_grad()
-    def revive(self, features: Tensor, directions: Tensor, *, strength: float) -> None:
+    def revive(self, features: Tensor, directions: Tensor, bias: Tensor, *, strength: float) -> None:
         """Give features a new start.
 
         Parameters
@@ -153,9 +153,11 @@ class LinearSAE(SAE):
             int64 [m].
         directions : Tensor
             float32 [m, d], of unit length: what they are to find.
+        bias : Tensor
+            float32 [m], of the encoder, for rows of unit length.
         strength : float
             Length of the encoder's rows.
         """
         self.tensors[ENCODER][features] = directions * strength
-        self.tensors[ENCODER_BIAS][features] = 0
+        self.tensors[ENCODER_BIAS][features] = bias * strength
         self.tensors[DECODER][:, features] = directions.T

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IDENTITY = "identity"
+OWN_FORMAT = "interplm-wh"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class LoadedSae:
     ----------
     sae : SAE
     format : str or None
-        Name of the format; None for `identity` and for what a warehouse keeps.
+        Name of the format; None for `identity`.
     kind : str
         The architecture as the format calls it.
     notes, assumed : tuple of str
@@ -100,7 +101,8 @@ def read_sae(
     found = find_sae(source, layer=layer, file=file, revision=revision)
     if found.path.is_dir():
         _refuse_k(source, k)
-        return LoadedSae(load_saved(found.path).sae)
+        sae = load_saved(found.path).sae
+        return LoadedSae(sae, OWN_FORMAT, sae.architecture)
     read = formats.read(read_tensors(found.path), found.path, k=k)
     for assumption in read.assumed:
         log.warning("%s: %s", found.path.name, assumption)

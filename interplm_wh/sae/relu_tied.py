@@ -29,7 +29,7 @@ class TiedReluSAE(ReluSAE):
         return self.tensors[ENCODER].T
 
     @torch.no_grad()
-    def revive(self, features: Tensor, directions: Tensor, *, strength: float) -> None:
+    def revive(self, features: Tensor, directions: Tensor, bias: Tensor, *, strength: float) -> None:
         """Give features a new start; their one matrix keeps the length of a decoder's column."""
         self.tensors[ENCODER][features] = directions
-        self.tensors[ENCODER_BIAS][features] = 0
+        self.tensors[ENCODER_BIAS][features] = bias

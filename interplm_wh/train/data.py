@@ -34,8 +34,9 @@ def read_sequences(warehouse: Warehouse, plan: TrainingPlan) -> Sequences:
     rows = pa.concat_tables([table.cast(_SCHEMA) for table in tables])
     if not len(rows):
         where = " and ".join([*(f"split {s!r}" for s in plan.splits), *plan.files])
+        limit = f" of at most {plan.max_length:,} residues" if plan.max_length is not None else ""
         raise InputError(
-            f"training {plan.name}: there is no protein in {where}; name other splits, or FASTA files"
+            f"training {plan.name}: there is no protein{limit} in {where}; name other splits, or FASTA files"
         )
     lengths = pa.compute.utf8_length(rows["sequence"]).to_numpy()
     return Sequences(rows["accession"], rows["sequence"], lengths.astype("int64"))

@@ -53,8 +53,7 @@ def take_steps(run: Run, stream: Stream, sink: metrics.Sink) -> None:
     seconds, waited = start.seconds, start.waited
     logged = (start.step, seconds, waited)
     batches = stream.batches(start.place)
-    with progress.track(f"training {plan.name}", total=plan.steps, unit="steps") as bar:
-        bar.advance(start.step)
+    with progress.track(f"training {plan.name}", total=plan.steps, done=start.step) as bar:
         for number in range(start.step, plan.steps):
             began = time.perf_counter()
             batch = next(batches)

@@ -33,7 +33,7 @@ class TrainingPlan:
     steps, batch : int
         Optimiser steps, and residues in each.
     splits : tuple of str
-        Splits of the warehouse whose proteins are read.
+        Splits of the warehouse whose proteins are read; none given and no files: train.
     files : tuple of str
         FASTA files that are read beside them, without becoming part of the warehouse.
     max_length : int or None
@@ -57,7 +57,7 @@ class TrainingPlan:
     saes: tuple[SaeRecipe, ...]
     steps: int
     batch: int = 2048
-    splits: tuple[str, ...] = ("train",)
+    splits: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     max_length: int | None = None
     source: Source = "plm"
@@ -67,6 +67,11 @@ class TrainingPlan:
     log_every: int = 100
     checkpoint_every: int = 1000
     wandb: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take the split `train` where neither splits nor files are given."""
+        if not self.splits and not self.files:
+            object.__setattr__(self, "splits", ("train",))
 
     @property
     def layers(self) -> list[int]:
@@ -81,11 +86,25 @@ class TrainingPlan:
         InputError
             With every fault.
         """
-        faults = [*self._faults()]
-        for sae in self.saes:
-            faults += [f"{sae.name}: {fault}" for fault in sae.faults(self.steps)]
+        faults = [*self._type_faults()]
+        if not faults:
+            faults = [*self._faults()]
+            for sae in self.saes:
+                faults += [f"{sae.name}: {fault}" for fault in sae.faults(self.steps)]
         if faults:
             raise InputError(faults_message(f"training {self.name}", faults, "mend these settings"))
+
+    def _type_faults(self) -> Iterator[str]:
+        """Yield values of another type than they must have."""
+        for name in ("steps", "batch", "buffer", "log_every", "checkpoint_every", "seed"):
+            if not isinstance(getattr(self, name), int):
+                yield f"{name} is {getattr(self, name)!r}; give a whole number from 1 to {MAX_STEPS:,}"
+        if self.max_length is not None and not isinstance(self.max_length, int):
+            yield f"max_length is {self.max_length!r}; give a whole number"
+        for name, kind in (("saes", SaeRecipe), ("splits", str), ("files", str)):
+            value = getattr(self, name)
+            if not isinstance(value, tuple) or not all(isinstance(one, kind) for one in value):
+                yield f"{name} is {value!r}; give a tuple of {'text' if kind is str else kind.__name__}"
 
     def _faults(self) -> Iterator[str]:
         taken: list[str] = []
@@ -100,7 +119,7 @@ class TrainingPlan:
         if not self.saes:
             yield "there is no SAE to train"
         for name in ("steps", "batch", "buffer", "log_every", "checkpoint_every"):
-            if not (isinstance(getattr(self, name), int) and 1 <= getattr(self, name) <= MAX_STEPS):
+            if not 1 <= getattr(self, name) <= MAX_STEPS:
                 yield f"{name} is {getattr(self, name)}; give a whole number from 1 to {MAX_STEPS:,}"
         if not 0 <= self.seed <= MAX_SEED:
             yield f"seed is {self.seed}; give 0 to {MAX_SEED:,}"
@@ -108,8 +127,6 @@ class TrainingPlan:
         yield from unknown_choice("precision", self.precision, PRECISIONS)
         if self.buffer < self.batch:
             yield f"buffer is {self.buffer} residues, less than a batch of {self.batch}"
-        if not self.splits and not self.files:
-            yield "there are neither splits nor files to read proteins from"
         for file in self.files:
             if not Path(file).is_file():
                 yield f"there is no file {file}"

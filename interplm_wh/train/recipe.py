@@ -64,6 +64,16 @@ class Ramp:
             yield f"{what}: the final share {self.final} is not between 0 and 1"
 
 
+_TYPES: tuple[tuple[tuple[str, ...], tuple[type, ...], str], ...] = (
+    (("layer", "n_features", "k", "dead_after", "resample_every", "seed"), (int,), "whole number"),
+    (("target_l0", "bandwidth", "auxk", "clip"), (int, float), "number"),
+    (("learning_rate", "l1", "l0"), (Ramp,), "Ramp"),
+    (("name", "architecture", "input_norm", "error"), (str,), "text"),
+    (("groups",), (tuple,), "tuple of shares"),
+)
+"""Settings that must have a type, the types, and their name in words."""
+
+
 @dataclass(frozen=True)
 class SaeRecipe:
     """One SAE to train.
@@ -130,7 +140,9 @@ class SaeRecipe:
         """Yield what is wrong with it for a training of `steps`; imports PyTorch."""
         from interplm_wh.sae.registry import ARCHITECTURES
 
-        yield from self._type_faults()
+        if faults := [*self._type_faults()]:
+            yield from faults
+            return
         kind = ARCHITECTURES.get(self.architecture)
         trainable = sorted(name for name, one in ARCHITECTURES.items() if one.settings is not None)
         if kind is None or kind.settings is None:
@@ -146,6 +158,8 @@ class SaeRecipe:
         if self.groups and not (min(self.groups) > 0 and math.isclose(sum(self.groups), 1, abs_tol=1e-6)):
             yield f"groups {list(self.groups)} are not positive shares that add up to 1"
         yield from self.learning_rate.faults("lr", steps)
+        if self.learning_rate.peak == 0:
+            yield "lr is 0.0; nothing would be learnt"
         yield from self.l0.faults("l0", steps)
         if self.l1 is not None:
             yield from self.l1.faults("l1", steps)
@@ -161,10 +175,17 @@ class SaeRecipe:
             yield from unknown_choice(name, getattr(self, name), known)
 
     def _type_faults(self) -> Iterator[str]:
-        for name in ("layer", "n_features", "k", "dead_after", "resample_every", "seed"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, int):
-                yield f"{name} is {value!r}; give a whole number"
+        """Yield values of another type than they must have."""
+        may_lack = {"l1", "target_l0", "k", "clip", "dead_after", "resample_every"}
+        for names_, kinds, what in _TYPES:
+            for name in names_:
+                value = getattr(self, name)
+                is_missing = value is None and name in may_lack
+                if not is_missing and (isinstance(value, bool) or not isinstance(value, kinds)):
+                    such = (
+                        f", such as Ramp({value!r})" if kinds == (Ramp,) and isinstance(value, float) else ""
+                    )
+                    yield f"{name} is {value!r}; give a {what}{such}"
 
     def _setting_faults(self, settings: Sequence[str]) -> Iterator[str]:
         given = {"k": self.k, "l1": self.l1, "target_l0": self.target_l0, "groups": self.groups or None}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from interplm_wh import hub, store
-from interplm_wh.errors import InputError
+from interplm_wh.errors import InputError, MismatchError
 from interplm_wh.store import layout, lock
 from interplm_wh.train.plan import TrainingPlan
 
@@ -126,7 +126,7 @@ def train(
     root = Path(warehouse).resolve()
     with store.open(root) as wh:
         plm = open_source(wh, plan.plm, device=device, dtype=dtype)
-        plm.check_layers(plan.layers)
+        _check_layers(plan, plm)
         sequences = read_sequences(wh, plan)
         is_there = register.are_there(wh, plan, plm, sequences)
         checked_on = register.check_proteins(wh, plm, sequences)
@@ -147,6 +147,14 @@ def train(
     return TrainReport(
         plan, last, len(sequences.lengths), n_residues, resumed, checkpoint.seconds, waited, is_new=True
     )
+
+
+def _check_layers(plan: TrainingPlan, plm: PLM) -> None:
+    for sae in plan.saes:
+        try:
+            plm.check_layers([sae.layer])
+        except MismatchError as error:
+            raise MismatchError(f"{sae.name}: {error}") from error
 
 
 def _check_letters(plm: PLM, sequences: Sequences) -> None:

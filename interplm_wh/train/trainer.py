@@ -18,9 +18,6 @@ from interplm_wh.train.recipe import SaeRecipe
 
 _PART = 512
 """Residues that are taken through an SAE at once on a CPU: activations stay near its cache."""
-_REVIVED = 0.2
-"""Length of a revived feature's encoder row, of the mean of those alive (Bricken et al. 2023, appendix);
-where features compete it is 1, or none of them would be selected."""
 _DEAD_STEPS, _DEAD_RESIDUES = 50, 10_000_000
 """Least steps and most residues without firing after which a feature is dead: one that is only rare and is
 revived too early is lost (measured: 50 steps halve the dead share by AuxK, 20 double it); 10 million is Gao
@@ -203,25 +200,32 @@ class SaeTrainer:
 
     @torch.no_grad()
     def _resample(self, number: int, x: Tensor) -> None:
-        """Give dead features a new start at residues that are explained badly.
+        """Give dead features a new start at what is missed of residues that are explained badly.
 
         Source: Bricken et al., "Towards monosemanticity" (2023), appendix on neuron resampling: residues
-        are drawn with a chance in proportion to the square of their squared error.
+        are drawn with a chance in proportion to the square of their squared error. Theirs then begin along
+        the residue itself, without a bias, at a fifth of the length of those alive. Here they begin along
+        its residual, at the length of those alive, with a bias that lets each fire on as many residues of
+        the batch as others do: nothing that is explained already is explained twice. (Measured on hidden
+        states of a small ESM-2, 1,024 features, ReLU at a high L1: 9 % dead at the end, not 54 %, and 0.88
+        of the variance explained, not 0.85; TopK-like SAEs lost all that they explained before.)
         """
         dead = self.dead.nonzero().squeeze(1)
         if not len(dead):
             return
-        missed = (self.sae.decode(self.sae._encode(x, slice(0, self.sae.n_features))) - x).cpu()
-        chance = missed.square().sum(dim=1).square()
+        codes = self.sae._encode(x, slice(0, self.sae.n_features))
+        missed = x - self.sae.decode(codes)
+        chance = missed.square().sum(dim=1).square().cpu()
         if not float(chance.sum()) > 0:
             return
         generator = torch.Generator().manual_seed((self.recipe.seed << 32) + number)
         rows = chance.multinomial(len(dead), replacement=True, generator=generator).to(x.device)
-        found = torch.nn.functional.normalize(self.sae.centre(x[rows]), dim=1)  # [m, d]
+        found = torch.nn.functional.normalize(missed[rows], dim=1)  # [m, d]
         alive = self.sae.tensors[ENCODER][~self.dead]
-        share = 1.0 if self.sae.needs_k else _REVIVED
-        strength = share * float(alive.norm(dim=1).mean()) if len(alive) else 1.0
-        self.sae.revive(dead, found, strength=strength)
+        strength = float(alive.norm(dim=1).mean()) if len(alive) else 1.0
+        n_firing = max(1, round(float((codes != 0).float().mean()) * len(x)))
+        highest = (self.sae.centre(x) @ found.T).topk(min(n_firing + 1, len(x)), dim=0).values  # [k, m]
+        self.sae.revive(dead, found, -highest[-1], strength=strength)
         self._forget(dead)
         self.idle[dead] = 0
 

@@ -193,9 +193,16 @@ def _norm(look: Inspection, found: Checkpoint) -> str:
             "normalize_activations is expected_average_only_in, and the factor is not in the file; write it "
             f"into {CONFIG_FILE} as {FACTOR_KEY} (SAELens's directory of releases has it under this name)"
         )
-    if look.word("reshape_activations", default="none") != "none":
+    if look.word("reshape_activations", default="none") != "none" or _hook(found).endswith("hook_z"):
         look.faults.append("it reads the heads of an attention (hook_z), the warehouse reads hidden states")
     return norm
+
+
+def _hook(found: Checkpoint) -> str:
+    """Return what the SAE reads; newer configurations say it in their metadata."""
+    metadata: Any = found.config.get("metadata")
+    newer = metadata.get("hook_name") if isinstance(metadata, dict) else None
+    return str(newer or found.config.get("hook_name") or "")
 
 
 def _groups(look: Inspection, found: Checkpoint) -> Tensor | None:
