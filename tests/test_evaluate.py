@@ -20,7 +20,7 @@ from tiny_models import make_plm, make_sae, sequence, some_proteins, write_fasta
 
 import interplm_wh
 from interplm_wh import commands, schema, sqlfile, store
-from interplm_wh.ask import info, verify
+from interplm_wh.ask import info, report, verify
 from interplm_wh.build import build
 from interplm_wh.encode import encode
 from interplm_wh.errors import InputError, ModelError, NotThereError
@@ -253,7 +253,8 @@ def test_proteins_are_chosen_by_md5_without_private_ones(mine: Path, tmp_path: P
 
 def test_a_split_and_a_file_of_its_proteins_give_the_same(mine: Path, tmp_path: Path) -> None:
     valid = rows(mine, "from proteins where split = 'valid'")
-    fasta = write_fasta(tmp_path / "valid.fasta", {r["accession"]: r["sequence"] for r in valid})
+    headers = {f"sp|{r['accession']}|X{i} text OS=Thing": r["sequence"] for i, r in enumerate(valid)}
+    fasta = write_fasta(tmp_path / "valid.fasta", headers)  # as UniProt writes them
     evaluate(mine, ["relu"], split="valid", max_proteins=5, device="cpu")
     evaluate(mine, ["relu"], fasta=fasta, max_proteins=5, device="cpu")
     one, other = metrics(mine, "relu", "valid"), metrics(mine, "relu", "valid.fasta")
@@ -286,6 +287,13 @@ def test_an_sae_that_learnt_from_the_proteins_is_named(
     assert warned(split="all") == ["own was trained on a part of 'all': test"]
     assert warned(fasta=fasta) == ["own was trained on a file named more.fasta too"]
     assert warned(split="valid") == []
+    encode(mine, ["own"], device="cpu")
+    build(mine)
+    caplog.clear()
+    report(mine, sae="own")
+    assert [record.getMessage() for record in caplog.records] == [
+        "own was trained on the split 'test' itself: what it finds there is not held out"
+    ]
     (mine / "saes" / "own" / "card.yaml").write_text("data: [")
     (said,) = warned(split="valid")
     assert "card.yaml: does not say what own was trained on" in said

@@ -294,6 +294,7 @@ SAELENS = {"architecture": "standard", "d_in": D, "d_sae": F}
         (matrices(extra=random(3)), {}, ["extra is not a tensor of this format"]),
         (matrices(), {"normalize_activations": "covariance_whitening"}, ["covariance_whitening' is not"]),
         (matrices(), {"reshape_activations": "hook_z"}, ["it reads the heads of an attention"]),
+        (matrices(), {"metadata": {"hook_name": "blocks.2.attn.hook_z"}}, ["it reads the heads of"]),
         (matrices(), {"apply_b_dec_to_input": "yes"}, ["apply_b_dec_to_input in cfg.json is 'yes'"]),
         (matrices(scaling_factor=random(F)), {}, ["scaling_factor is not a tensor of this format"]),
     ],

@@ -242,3 +242,28 @@ def test_a_file_with_one_feature_or_one_dimension_is_no_error(tmp_path: Path) ->
     }
     assert load_sae(str(saved(tmp_path / "ae.pt", tiny))).n_features == 1
     assert F > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("ae.pt", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "is a Git LFS pointer"),
+        ("a.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "run git lfs pull"),
+        ("ae.pt", b"\n<!DOCTYPE html><html>404</html>", "is a web page, not the file itself"),
+        ("ae.pt", b"a,b\n1,2\n", "cannot be read as PyTorch weights"),
+        ("ae.pt", b"root:x:0:0:root\n", "cannot be read as PyTorch weights"),
+        ("ae.pt", b"hello\n", "cannot be read as PyTorch weights"),
+        ("ae.pt", b"", "cannot be read as PyTorch weights"),
+    ],
+)
+def test_what_is_no_file_of_weights_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        load_sae(str(tmp_path / name))
+
+
+def test_no_first_byte_of_a_text_is_an_internal_error(tmp_path: Path) -> None:
+    for first in range(256):
+        (tmp_path / "ae.pt").write_bytes(bytes([first]) + b",b\n1,2\n3,4\n")
+        with pytest.raises(ModelError):
+            load_sae(str(tmp_path / "ae.pt"))

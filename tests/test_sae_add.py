@@ -121,6 +121,19 @@ def test_the_wrong_layer_is_refused_with_the_table(filled: Path, plm: Path, relu
     assert not (filled / "saes" / "a").exists()
 
 
+def test_weights_that_overflow_are_refused_even_by_force(
+    filled: Path, plm: Path, relu: Path, tmp_path: Path
+) -> None:
+    weights = {name: tensor * 1e30 for name, tensor in torch.load(relu).items()}
+    torch.save(weights, tmp_path / "ae.pt")
+    for force in (False, True):
+        with pytest.raises(MismatchError, match=r"reconstruction of layer 1 of tiny is not finite"):
+            add_sae(
+                filled, str(tmp_path / "ae.pt"), name="a", plm=str(plm), layer=1, device="cpu", force=force
+            )
+    assert table(filled, "saes") == []
+
+
 def test_force_takes_the_wrong_layer_and_is_recorded(filled: Path, plm: Path, relu: Path) -> None:
     forced = add_sae(filled, str(relu), name="a", plm=str(plm), layer=2, device="cpu", force=True)
     right = add_sae(filled, str(relu), name="b", plm=str(plm), layer=1, device="cpu", force=True)
