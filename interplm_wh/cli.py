@@ -364,6 +364,18 @@ def query(warehouse: Path, sql: str, form: str) -> None:
 
 
 @cli.command()
+@click.option("--host", default="localhost", show_default=True, help="Address that is listened on.")
+@click.option("--port", default=8501, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--browser/--no-browser", default=True, show_default=True, help="Open the page in a browser.")
+@click.pass_obj
+def dashboard(warehouse: Path, host: str, port: int, browser: bool) -> None:
+    """Serve pages to explore the warehouse in a browser."""
+    from interplm_wh.dashboard import serve
+
+    sys.exit(serve(warehouse, host=host, port=port, open_browser=browser))
+
+
+@cli.command()
 @click.pass_obj
 def shell(warehouse: Path) -> None:
     """Open the DuckDB shell on the warehouse, read-only."""

@@ -29,6 +29,8 @@ class Warehouse:
         The folder.
     con : DuckDBPyConnection
         In memory, with the catalogue attached read-only as `wh` and in use.
+    stamp : tuple of int
+        Time and inode of the catalogue that is open: another one for each publish.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -38,7 +40,7 @@ class Warehouse:
         self._open()
 
     def _open(self) -> None:
-        self._stamp = _stamp(self.path / layout.CATALOGUE)
+        self.stamp = _stamp(self.path / layout.CATALOGUE)
         self.con = duckdb.connect()
         self.con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
         try:
@@ -53,9 +55,14 @@ class Warehouse:
             paths = [self.path / folder for folder in folders.get(table.name, ())]
             layout.lay_view(self.con, table, paths, temporary=True, fault=faults.get(table.name))
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether there is a newer publish than the one that is open."""
+        return _stamp(self.path / layout.CATALOGUE) != self.stamp
+
     def refresh(self) -> bool:
         """Open the newest publish; returns whether there was a newer one."""
-        if _stamp(self.path / layout.CATALOGUE) == self._stamp:
+        if not self.is_outdated:
             return False
         self.con.close()
         self._open()

@@ -1,0 +1,28 @@
+"""The pages and what they share; run by Streamlit, see `serve`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+from interplm_wh.dashboard import frame
+from interplm_wh.dashboard.views import feature, overview
+
+PAGES = (overview, feature)
+
+
+def main(root: Path) -> None:
+    """Draw the frame, then the page that the address names."""
+    st.set_page_config(page_title=f"{root.name} · interplm-wh", page_icon="🧬", layout="wide")
+    pages = [
+        st.Page(page.show, title=page.TITLE, url_path=page.ADDRESS, icon=page.ICON, default=page is overview)
+        for page in PAGES
+    ]
+    chosen = st.navigation(pages, position="top")
+    frame.begin(root, {page.url_path: page for page in pages})
+    chosen.run()
+
+
+main(Path(sys.argv[1]))

@@ -1,0 +1,59 @@
+"""All features of an SAE: how many proteins have each, and how much of them it covers."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from interplm_wh.dashboard.charts.look import NO_KIND, kind_scale, kinds_of
+
+PICK = "pick"
+_OTHER = "another category"
+
+
+def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> alt.LayerChart:
+    """Draw one point per feature; `PICK` is the selection of one.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of the macro `feature_landscape`.
+    chosen : int, optional
+        A feature that is ringed.
+    """
+    kinds = kinds_of(rows["category"], most=6)
+    shown = rows.with_columns(
+        pl.when(pl.col("category").is_null()).then(pl.lit(NO_KIND))
+        .when(pl.col("category").is_in(kinds)).then(pl.col("category"))
+        .otherwise(pl.lit(_OTHER)).alias("kind"),
+        pl.col("concept").fill_null("–"),
+    )  # fmt: skip
+    others = tuple(name for name in (_OTHER, NO_KIND) if (shown["kind"] == name).any())
+    pick = alt.selection_point(name=PICK, fields=["feature"], on="click", empty=False)
+    base = alt.Chart(shown).encode(
+        x=alt.X("pct_proteins:Q", scale=alt.Scale(type="log"), title="Proteins with the feature (%, log)"),
+        y=alt.Y(
+            "avg_pct_residues_when_present:Q", scale=alt.Scale(type="log"),
+            title="Residues of such a protein (%, log)",
+        ),
+    )  # fmt: skip
+    points = base.mark_circle(size=45, opacity=0.75).encode(
+        color=alt.Color(
+            "kind:N", scale=kind_scale(kinds, others=others),
+            legend=alt.Legend(title="Best concept", orient="bottom", columns=4, labelLimit=220),
+        ),
+        order=alt.Order("has_kind:Q"),
+        tooltip=[
+            alt.Tooltip("feature:Q", title="feature", format="d"),
+            alt.Tooltip("concept:N", title="best concept"),
+            alt.Tooltip("test_f1_per_domain:Q", title="its F1 on test", format=".2f"),
+            alt.Tooltip("n_proteins:Q", title="proteins", format=","),
+            alt.Tooltip("pct_proteins:Q", title="% of proteins", format=".2f"),
+            alt.Tooltip("avg_pct_residues_when_present:Q", title="% of their residues", format=".2f"),
+            alt.Tooltip("mean_activation:Q", title="mean activation", format=".2f"),
+        ],
+    ).transform_calculate(has_kind=f"datum.kind == '{NO_KIND}' ? 0 : 1").add_params(pick)  # fmt: skip
+    ring = base.transform_filter(alt.datum.feature == (-1 if chosen is None else chosen)).mark_point(
+        size=180, filled=False, strokeWidth=2, color="#D55E00"
+    )
+    return alt.layer(points, ring).properties(height=420)

@@ -1,0 +1,92 @@
+"""What every page has around it: the warehouse, the SAE that is looked at, and news of a newer publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from interplm_wh.dashboard.reading import Reader
+
+_FRAME = "frame"
+_LOOK_EVERY = 10.0  # seconds
+BUILT_SAES = (
+    "select s.sae, s.plm, s.layer, s.architecture, s.role from saes as s "
+    "where exists (from features as f where f.sae = s.sae) order by s.role = 'sae' desc, s.sae"
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a page is drawn with.
+
+    Attributes
+    ----------
+    reader : Reader
+    pages : mapping of str to StreamlitPage
+        By address.
+    """
+
+    reader: Reader
+    pages: Mapping[str, StreamlitPage]
+
+    def go(self, address: str, values: Mapping[str, Any]) -> None:
+        """Open another page with these values in its address."""
+        st.switch_page(self.pages[address], query_params={name: str(v) for name, v in values.items()})
+
+
+def begin(root: Path, pages: Mapping[str, StreamlitPage]) -> None:
+    """Draw what is around the pages; `current` then gives it to the page."""
+    st.session_state[_FRAME] = Frame(Reader(root), pages)
+    with st.sidebar:
+        st.caption("Warehouse")
+        st.markdown(f"**{plain(root.name)}**")
+        _news()
+
+
+def current() -> Frame:
+    """Return the frame of this run."""
+    found: Frame = st.session_state[_FRAME]
+    return found
+
+
+def choose_sae() -> dict[str, Any] | None:
+    """Let the user choose among the SAEs that are built; None, and a word what to run, where none is."""
+    rows = current().reader.rows(BUILT_SAES).to_dicts()
+    if not rows:
+        nothing_yet("There is no SAE with results yet.", ["demo", "add sae", "encode --sae NAME", "build"])
+        return None
+    by_name = {row["sae"]: row for row in rows}
+    with st.sidebar:
+        name = st.selectbox(
+            "SAE", list(by_name), key="sae", bind="query-params",
+            help="Sparse autoencoder: it rewrites each residue's hidden state as a few active features.",
+        )  # fmt: skip
+        row = by_name[name]
+        st.caption(f"{row['architecture']}, layer {row['layer']} of {plain(row['plm'])}")
+    return row
+
+
+def nothing_yet(what: str, commands: list[str]) -> None:
+    """Say what is missing, and the commands that make it."""
+    st.info(what, icon=":material/info:")
+    st.markdown("Run in a terminal:")
+    root = current().reader.path
+    st.code("\n".join(f"interplm-wh -w {root.name} {command}" for command in commands), language="sh")
+
+
+@st.fragment(run_every=_LOOK_EVERY)
+def _news() -> None:
+    warehouse = current().reader.warehouse
+    if warehouse.is_outdated and st.button("There is newer data: load it", icon=":material/refresh:"):
+        warehouse.refresh()
+        st.rerun()
+
+
+def plain(text: str) -> str:
+    """Return text with what Markdown would read as markup made plain."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:&" else c for c in text)

@@ -1,0 +1,1 @@
+"""The pages: each has a title, an address and `show`."""

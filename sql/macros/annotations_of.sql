@@ -1,0 +1,66 @@
+-- output: annotations_of
+-- grain:  accession, lane, start
+-- inputs: annotations, concepts, proteins
+-- params: $wanted_accessions VARCHAR[]  proteins
+--         $n_lanes INTEGER = 4          lanes per protein at most
+-- what:   What is annotated on several proteins, laid out to be drawn: one lane per concept, those that
+--         cover most residues first; n_concepts says how many there are in all. Concepts that only gather
+--         others (…_any) are left out where they have the same spans as another.
+with
+spans as (
+    select distinct
+        p.accession,
+        c.concept,
+        c.category,
+        a.start,
+        least(a.stop, p.length) as stop
+    from annotations as a
+    inner join concepts as c on a.concept_id = c.concept_id
+    inner join proteins as p on a.protein_id = p.protein_id
+    where list_contains($wanted_accessions, p.accession)
+),
+
+named as (
+    select s.*
+    from spans as s
+    where
+        not ends_with(s.concept, '_any')
+        or not exists (
+            select 1 as one
+            from spans as t
+            where
+                t.accession = s.accession and t.category = s.category and t.concept != s.concept
+                and t.start = s.start and t.stop = s.stop
+        )
+),
+
+covered as (
+    select
+        accession,
+        concept,
+        sum(stop - start + 1)::bigint as n_covered
+    from named
+    group by accession, concept
+),
+
+lanes as (
+    select
+        accession,
+        concept,
+        row_number() over (partition by accession order by n_covered desc, concept asc) as lane,
+        count(*) over (partition by accession) as n_concepts
+    from covered
+)
+
+select
+    n.accession,
+    l.lane::integer as lane,
+    n.concept,
+    n.category,
+    n.start,
+    n.stop,
+    l.n_concepts
+from named as n
+inner join lanes as l on n.accession = l.accession and n.concept = l.concept
+where l.lane <= $n_lanes
+order by n.accession, l.lane, n.start, n.stop
