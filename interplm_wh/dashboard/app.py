@@ -17,7 +17,9 @@ def main(root: Path) -> None:
     """Draw the frame, then the page that the address names."""
     st.set_page_config(page_title=f"{root.name} · interplm-wh", page_icon="🧬", layout="wide")
     pages = [
-        st.Page(page.show, title=page.TITLE, url_path=page.ADDRESS, icon=page.ICON, default=page is overview)
+        st.Page(
+            page.__file__, title=page.TITLE, url_path=page.ADDRESS, icon=page.ICON, default=page is overview
+        )
         for page in PAGES
     ]
     chosen = st.navigation(pages, position="top")

@@ -29,10 +29,13 @@ class Frame:
     reader : Reader
     pages : mapping of str to StreamlitPage
         By address.
+    sae : dict or None
+        The row of the SAE that is looked at; None where none is built.
     """
 
     reader: Reader
     pages: Mapping[str, StreamlitPage]
+    sae: dict[str, Any] | None
 
     def go(self, address: str, values: Mapping[str, Any]) -> None:
         """Open another page with these values in its address."""
@@ -40,11 +43,16 @@ class Frame:
 
 
 def begin(root: Path, pages: Mapping[str, StreamlitPage]) -> None:
-    """Draw what is around the pages; `current` then gives it to the page."""
-    st.session_state[_FRAME] = Frame(Reader(root), pages)
+    """Draw what is around the pages; `current` then gives it to the page.
+
+    The SAE is chosen here and not by a page, so that the choice holds from one page to the next.
+    """
+    reader = Reader(root)
     with st.sidebar:
         st.caption("Warehouse")
         st.markdown(f"**{plain(root.name)}**")
+        sae = _choose_sae(reader)
+        st.session_state[_FRAME] = Frame(reader, pages, sae)
         _news()
 
 
@@ -54,21 +62,22 @@ def current() -> Frame:
     return found
 
 
-def choose_sae() -> dict[str, Any] | None:
-    """Let the user choose among the SAEs that are built; None, and a word what to run, where none is."""
-    rows = current().reader.rows(BUILT_SAES).to_dicts()
-    if not rows:
-        nothing_yet("There is no SAE with results yet.", ["demo", "add sae", "encode --sae NAME", "build"])
+def _choose_sae(reader: Reader) -> dict[str, Any] | None:
+    by_name = {row["sae"]: row for row in reader.rows(BUILT_SAES).to_dicts()}
+    if not by_name:
         return None
-    by_name = {row["sae"]: row for row in rows}
-    with st.sidebar:
-        name = st.selectbox(
-            "SAE", list(by_name), key="sae", bind="query-params",
-            help="Sparse autoencoder: it rewrites each residue's hidden state as a few active features.",
-        )  # fmt: skip
-        row = by_name[name]
-        st.caption(f"{row['architecture']}, layer {row['layer']} of {plain(row['plm'])}")
+    name = st.selectbox(
+        "SAE", list(by_name), key="sae", bind="query-params",
+        help="Sparse autoencoder: it rewrites each residue's hidden state as a few active features.",
+    )  # fmt: skip
+    row: dict[str, Any] = by_name[name]
+    st.caption(f"{row['architecture']}, layer {row['layer']} of {plain(row['plm'])}")
     return row
+
+
+def no_sae() -> None:
+    """Say that no SAE has results yet."""
+    nothing_yet("There is no SAE with results yet.", ["add sae", "encode --sae NAME", "build"])
 
 
 def nothing_yet(what: str, commands: list[str]) -> None:

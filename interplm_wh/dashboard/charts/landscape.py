@@ -29,7 +29,7 @@ def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> alt.LayerChar
         pl.col("concept").fill_null("–"),
     )  # fmt: skip
     others = tuple(name for name in (_OTHER, NO_KIND) if (shown["kind"] == name).any())
-    pick = alt.selection_point(name=PICK, fields=["feature"], on="click", empty=False)
+    pick = alt.selection_point(name=PICK, fields=["feature"], nearest=True, empty=False)
     base = alt.Chart(shown).encode(
         x=alt.X("pct_proteins:Q", scale=alt.Scale(type="log"), title="Proteins with the feature (%, log)"),
         y=alt.Y(
@@ -53,7 +53,9 @@ def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> alt.LayerChar
             alt.Tooltip("mean_activation:Q", title="mean activation", format=".2f"),
         ],
     ).transform_calculate(has_kind=f"datum.kind == '{NO_KIND}' ? 0 : 1").add_params(pick)  # fmt: skip
-    ring = base.transform_filter(alt.datum.feature == (-1 if chosen is None else chosen)).mark_point(
+    if chosen is None:
+        return alt.layer(points).properties(height=420)
+    ring = base.transform_filter(alt.datum.feature == chosen).mark_point(
         size=180, filled=False, strokeWidth=2, color="#D55E00"
     )
     return alt.layer(points, ring).properties(height=420)

@@ -20,8 +20,9 @@ _STATS = "from feature_stats where sae = $sae and feature = $feature"
 
 def show() -> None:
     """Draw the page."""
-    sae = frame.choose_sae()
+    sae = frame.current().sae
     if sae is None:
+        frame.no_sae()
         return
     feature, features = _choose(sae)
     values = {"sae": sae["sae"], "feature": feature}
@@ -191,3 +192,7 @@ def _bin_name(row: dict[str, Any]) -> str:
     if high == 0:
         return "without it"
     return f"above {low:g}" if high == float("inf") else f"{low:g} to {high:g}"
+
+
+if __name__ == "__main__":  # as Streamlit runs a page
+    show()

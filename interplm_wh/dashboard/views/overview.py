@@ -31,8 +31,9 @@ def show() -> None:
     for column, (name, value) in zip(st.columns(len(counts)), counts.items(), strict=True):
         column.metric(name.replace("plms", "PLMs").replace("saes", "SAEs").capitalize() if name not in
                       ("plms", "saes") else name[:-1].upper() + "s", f"{value:,}")  # fmt: skip
-    sae = frame.choose_sae()
+    sae = frame.current().sae
     if sae is None:
+        frame.no_sae()
         return
     _saes(reader.rows(_QUALITY))
     _found(sae)
@@ -98,7 +99,7 @@ def _found(sae: dict[str, Any]) -> None:
     )  # fmt: skip
     if picked.selection.rows:
         row = shown.row(picked.selection.rows[0], named=True)
-        frame.current().go("feature", {"sae": sae["sae"], "feature": row["feature"]})
+        frame.current().go("feature", {"feature": row["feature"]})
 
 
 def _landscape(sae: dict[str, Any]) -> None:
@@ -117,4 +118,8 @@ def _landscape(sae: dict[str, Any]) -> None:
     )  # fmt: skip
     picked = event.selection.get(PICK, [])
     if picked:
-        frame.current().go("feature", {"sae": sae["sae"], "feature": picked[0]["feature"]})
+        frame.current().go("feature", {"feature": picked[0]["feature"]})
+
+
+if __name__ == "__main__":  # as Streamlit runs a page
+    show()

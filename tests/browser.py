@@ -1,0 +1,104 @@
+"""A real browser on a real server of the dashboard.
+
+::
+
+    with dashboard(warehouse) as url, browser() as open_page:
+        page = open_page(url + "/feature")
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+# Nothing of the browser's own may ask the network.
+_QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+# At an address below the root Streamlit first looks for its server there, then at the root.
+_EXPECTED = ("_stcore/health", "_stcore/host-config")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("localhost", 0))
+        port: int = one.getsockname()[1]
+    return port
+
+
+@contextmanager
+def dashboard(warehouse: Path) -> Iterator[str]:
+    """Serve a warehouse by the command, and return the address."""
+    port = free_port()
+    command = [sys.executable, "-m", "interplm_wh", "-w", str(warehouse), "dashboard"]
+    with subprocess.Popen([*command, "--no-browser", "--port", str(port)], stdout=subprocess.PIPE) as server:
+        try:
+            _wait(f"http://localhost:{port}/_stcore/health", server)
+            yield f"http://localhost:{port}"
+        finally:
+            server.terminate()
+
+
+def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert server.poll() is None, "the server ended"
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError("the server did not start within a minute")
+
+
+@dataclass
+class Visits:
+    """Opens pages, and keeps what went wrong on them."""
+
+    open: Callable[..., Page]
+    faults: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def browser() -> Iterator[Visits]:
+    """Start Chromium; every error on a page or in its console is kept."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no Chromium; install Debian's package chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=list(_QUIET))
+        visits = Visits(open=lambda: None)  # type: ignore[arg-type,return-value]
+
+        def open_page(url: str, *, width: int = 1400, height: int = 1200, dark: bool = False) -> Page:
+            scheme = "dark" if dark else "light"
+            page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+            page.on("pageerror", lambda error: visits.faults.append(f"{url}: {error}"))
+            page.on(
+                "response",
+                lambda reply: (
+                    visits.faults.append(f"{url}: {reply.status} {reply.url}")
+                    if reply.status >= 400 and not reply.url.endswith(_EXPECTED)
+                    else None
+                ),
+            )
+            page.goto(url)
+            return page
+
+        visits.open = open_page
+        try:
+            yield visits
+        finally:
+            chromium.close()
