@@ -8,9 +8,9 @@ from pathlib import Path
 import streamlit as st
 
 from interplm_wh.dashboard import frame
-from interplm_wh.dashboard.views import feature, overview
+from interplm_wh.dashboard.views import concept, feature, overview
 
-PAGES = (overview, feature)
+PAGES = (overview, feature, concept)
 
 
 def main(root: Path) -> None:
