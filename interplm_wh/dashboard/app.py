@@ -8,9 +8,9 @@ from pathlib import Path
 import streamlit as st
 
 from interplm_wh.dashboard import frame
-from interplm_wh.dashboard.views import concept, feature, overview
+from interplm_wh.dashboard.views import compare, concept, feature, overview, protein
 
-PAGES = (overview, feature, concept)
+PAGES = (overview, feature, concept, protein, compare)
 
 
 def main(root: Path) -> None:

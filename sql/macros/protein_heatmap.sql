@@ -1,0 +1,82 @@
+-- output: protein_heatmap
+-- grain:  feature, start
+-- inputs: activations, features, heldout_pairs, protein_features, proteins
+-- params: $wanted_sae VARCHAR            SAE
+--         $wanted_accession VARCHAR      protein
+--         $k INTEGER = 40                number of features
+--         $n_cells INTEGER = 400         cells of residues at most
+--         $known_first BOOLEAN = false   those that find a concept on held-out proteins first
+-- what:   The features of one protein along its sequence, cut into cells of equally many residues: each
+--         cell where one is active has its highest normalised activation. The strongest features come
+--         first, or those with a meaning; rank is their order.
+with
+wanted as (
+    select
+        p.protein_id,
+        p.length,
+        greatest(1, ((p.length + $n_cells - 1) // $n_cells)::integer) as width
+    from proteins as p
+    where p.accession = $wanted_accession
+),
+
+meanings as (
+    select
+        h.feature,
+        h.concept
+    from heldout_pairs as h
+    where h.sae = $wanted_sae and h.is_found and not starts_with(h.concept, 'amino_acid_')
+    qualify
+        row_number() over (
+            partition by h.feature
+            order by h.test_f1_per_domain desc, h.concept asc
+        ) = 1
+),
+
+ranked as (
+    select
+        f.feature,
+        m.concept,
+        row_number() over (
+            order by
+                $known_first and m.concept is null asc,
+                f.activation desc,
+                f.feature asc
+        ) as rank
+    from protein_features as f
+    left join meanings as m on f.feature = m.feature
+    where f.sae = $wanted_sae and f.protein_id = (select w.protein_id from wanted as w)
+),
+
+shown as (
+    select *
+    from ranked
+    where rank <= $k
+),
+
+cells as (
+    select
+        a.feature,
+        w.length,
+        w.width,
+        (a.position - 1) // w.width as cell,
+        max((a.value / nullif(x.max_activation, 0))::float) as activation
+    from activations as a
+    inner join wanted as w on a.protein_id = w.protein_id
+    inner join features as x on a.sae = x.sae and a.feature = x.feature
+    where
+        a.sae = $wanted_sae
+        and a.protein_id = (select q.protein_id from wanted as q)
+        and a.feature in (select s.feature from shown as s)
+    group by a.feature, w.length, w.width, (a.position - 1) // w.width
+)
+
+select
+    s.rank::integer as rank,
+    c.feature,
+    s.concept,
+    (c.cell * c.width + 1)::integer as start,
+    least((c.cell + 1) * c.width, c.length)::integer as stop,
+    c.activation
+from cells as c
+inner join shown as s on c.feature = s.feature
+order by s.rank, c.cell
