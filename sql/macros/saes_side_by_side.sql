@@ -12,7 +12,7 @@ unshared as (
     from encodings as e
     where e.sae in ($left_sae, $right_sae)
     group by e.protein_id
-    having count(distinct e.sae) < if($left_sae = $right_sae, 1, 2)
+    having count(distinct e.sae) = 1
 ),
 
 best as (
