@@ -8,9 +8,9 @@ from pathlib import Path
 import streamlit as st
 
 from interplm_wh.dashboard import frame
-from interplm_wh.dashboard.views import compare, concept, feature, overview, protein
+from interplm_wh.dashboard.views import compare, concept, feature, overview, protein, sequence
 
-PAGES = (overview, feature, concept, protein, compare)
+PAGES = (overview, feature, concept, protein, sequence, compare)
 
 
 def main(root: Path) -> None:

@@ -15,7 +15,7 @@ from interplm_wh.dashboard.reading import Reader
 _FRAME = "frame"
 _LOOK_EVERY = 10.0  # seconds
 BUILT_SAES = (
-    "select s.sae, s.plm, s.layer, s.architecture, s.role from saes as s "
+    "select s.sae, s.plm, s.layer, s.architecture, s.role, s.sha256 from saes as s "
     "where exists (from features as f where f.sae = s.sae) order by s.role = 'sae' desc, s.sae"
 )
 

@@ -55,7 +55,7 @@ def _quality(rows: list[dict[str, Any]]) -> None:
             middle.metric("Features with a concept", summary.get("n_features_with_concept"))
             explained = metrics.get("variance_explained")
             right.metric(
-                "Variance explained", "not evaluated" if explained is None else f"{explained:.3f}",
+                "Variance explained", "–" if explained is None else f"{explained:.3f}",
                 help="Of the hidden states of test; interplm-wh evaluate measures it.",
             )  # fmt: skip
 
