@@ -1,7 +1,7 @@
 """The process that runs one question: ``python -m interplm_wh.console.child``.
 
 It reads a `Request` as JSON from standard input and writes a line of JSON to standard output: either
-``{"error": …, "message": …}`` or ``{"is_truncated": …, "wide": …}``, the latter followed by an Arrow IPC stream.
+``{"error": …, "message": …}`` or ``{"is_truncated": …, "wide": …}``, followed by an Arrow IPC stream.
 """
 
 from __future__ import annotations
