@@ -36,7 +36,13 @@ _THREADS = 2
 _DUCKDB_SHARE = 0.75
 
 
-def _lock(con: duckdb.DuckDBPyConnection, request: Request, spill: Path) -> None:
+def fence(root: Path, spill: Path) -> bool:
+    """Leave this process the published files and `spill`; returns whether the kernel can."""
+    readable = [root / layout.CATALOGUE, root / layout.LAKE, *map(Path, _MACHINE)]
+    return landlock.restrict(read=[path for path in readable if path.exists()], write=[spill])
+
+
+def lock(con: duckdb.DuckDBPyConnection, request: Request, spill: Path) -> None:
     """Fix all settings of a connection whose views are laid."""
     settings: dict[str, object] = {
         "threads": _THREADS,
@@ -60,10 +66,9 @@ def _lock(con: duckdb.DuckDBPyConnection, request: Request, spill: Path) -> None
 def _answer(request: Request, out: IO[bytes]) -> None:
     root, spill = Path(request.root), Path.cwd()
     schema.tables()  # read while files can be opened
-    readable = [root / layout.LAKE, root / layout.CATALOGUE, *map(Path, _MACHINE)]
-    landlock.restrict(read=[path for path in readable if path.exists()], write=[spill])
+    fence(root, spill)
     with Warehouse(root) as wh:
-        _lock(wh.con, request, spill)
+        lock(wh.con, request, spill)
         limits.bound_memory(request.memory_bytes)
         sql = admit(wh.con, request.sql, catalogue=_CATALOGUE)
         rows, is_truncated, wide = first_rows(
@@ -79,17 +84,14 @@ def _refusal(error: Exception, request: Request) -> dict[str, str]:
     if isinstance(error, InterplmError):
         return {"error": type(error).__name__, "message": str(error)}
     message = str(error)
-    if isinstance(error, duckdb.OutOfMemoryException | MemoryError) and "temp_directory_size" in message:
+    if isinstance(error, MemoryError) or "Out of Memory Error" in message:
+        needs, limit = "memory", request.memory_bytes
+        if "max_temp_directory_size" in message:
+            needs, limit = "disk for what does not fit in memory", request.spill_bytes
         message = (
-            f"this needs more than {request.spill_bytes / 2**30:.2g} GiB of disk for what does not fit in "
-            "memory; narrow it down with where or limit"
+            f"this needs more than {limit / 2**30:.2g} GiB of {needs}; narrow it down with where or limit"
         )
-    elif isinstance(error, duckdb.OutOfMemoryException | MemoryError):
-        message = (
-            f"this needs more than {request.memory_bytes / 2**30:.2g} GiB of memory; "
-            "narrow it down with where or limit"
-        )
-    elif GONE.search(message):
+    if GONE.search(message):
         return {"error": "Gone", "message": message}
     return {"error": InputError.__name__, "message": message}
 
@@ -105,7 +107,8 @@ def main() -> None:
     with os.fdopen(answer, "wb") as out:
         try:
             _answer(request, out)
-        except (InterplmError, duckdb.Error, pa.ArrowException, MemoryError) as error:
+        # OSError: what DuckDB says about a row after the first comes through Arrow as one.
+        except (InterplmError, duckdb.Error, pa.ArrowException, MemoryError, OSError) as error:
             out.write(json.dumps(_refusal(error, request)).encode() + b"\n")
 
 

@@ -59,7 +59,11 @@ class Answer:
 
 
 class _Gone(Exception):
-    """Files of the opened publish are not there."""
+    """Files of the opened publish are not there: perhaps there is a newer one."""
+
+    def __init__(self, error: InterplmError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def ask(
@@ -108,9 +112,9 @@ def ask(
     for attempt in range(_ATTEMPTS):
         try:
             rows, is_truncated = _asked(request, started + seconds)
-        except _Gone as error:
+        except _Gone as gone:
             if attempt == _ATTEMPTS - 1:
-                raise InputError(str(error)) from None
+                raise gone.error from None
         else:
             break
     return Answer(rows, is_truncated, time.monotonic() - started)
@@ -154,9 +158,12 @@ def _asked(request: Request, deadline: float) -> tuple[pa.Table, bool]:
         except (ValueError, KeyError, TypeError, pa.ArrowException):
             raise InputError(_died(child, words)) from None
         message = _without_paths(str(said.get("message")), request.root, folder)
-        if said["error"] == "Gone":
-            raise _Gone(message)
-        raise _ERRORS.get(said["error"], InputError)(message)
+        error = _ERRORS.get(said["error"], InputError)(message)
+        # A catalogue that is replaced between being looked for and being opened is not there, either.
+        is_there = Path(request.root, layout.CATALOGUE).is_file()
+        if said["error"] == "Gone" or (isinstance(error, NotThereError) and is_there):
+            raise _Gone(error)
+        raise error
 
 
 def _narrowed(rows: pa.Table, wide: Sequence[int]) -> pa.Table:
