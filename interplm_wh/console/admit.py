@@ -18,7 +18,7 @@ _READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CT
 
 # A list of what may be called, because each version of DuckDB brings new ones; `query` and
 # `json_execute_serialized_sql` would hide a statement in a text that nobody has looked through.
-_TABLE_FUNCTIONS = {
+TABLE_FUNCTIONS = {
     *("generate_series", "range", "repeat", "repeat_row", "unnest", "json_each", "json_tree", "summary"),
     *("histogram", "histogram_values", "test_all_types", "icu_calendar_names", "pg_timezone_names"),
     *("glob", "read_parquet", "parquet_scan", "parquet_metadata", "parquet_full_metadata"),
@@ -56,7 +56,7 @@ def admit(con: duckdb.DuckDBPyConnection, sql: str, *, catalogue: str) -> str:
         kind = statement.type.name.replace("_", " ")
         raise InputError(f"this is {kind}, and only SELECT (or EXPLAIN of one) can be asked here")
     macros = {name for (name,) in con.execute(_MACROS, [catalogue]).fetchall()}
-    if faults := list(_faults(_tree(con, select), _TABLE_FUNCTIONS | macros)):
+    if faults := list(_faults(_tree(con, select), TABLE_FUNCTIONS | macros)):
         raise InputError("; ".join(dict.fromkeys(faults)))
     return explained[1] + select if explained else select
 

@@ -31,7 +31,7 @@ _CHILD = "interplm_wh.console.child"
 # All that a child sees of the server's environment: no token, no proxy, no home.
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _ERRORS: dict[str, type[InterplmError]] = {e.__name__: e for e in (InputError, LockedError, NotThereError)}
-# How often the warehouse is opened anew where files went away because there is a newer publish.
+# How often a warehouse is opened where files go away because there is a newer publish.
 _ATTEMPTS = 3
 # How long a child may take to end after its last word, before it is ended.
 _LAST_SECONDS = 5.0
@@ -59,7 +59,7 @@ class Answer:
 
 
 class _Gone(Exception):
-    """Files of the opened publish are not there: perhaps there is a newer one."""
+    """The catalogue, or files that it names, are not there: perhaps there is a newer publish."""
 
     def __init__(self, error: InterplmError) -> None:
         super().__init__(str(error))
@@ -106,32 +106,46 @@ def ask(
         If another program has opened the catalogue for writing.
     """
     started = time.monotonic()
-    _check(sql, max_rows=max_rows, max_bytes=max_bytes, seconds=seconds, memory_bytes=memory_bytes)
     root = layout.root_of(warehouse)
     request = Request(str(root), sql, max_rows, max_bytes, seconds, memory_bytes, spill_bytes)
-    for attempt in range(_ATTEMPTS):
+    _check(request)
+    for _ in range(_ATTEMPTS):
+        opened = _stamp(root)
         try:
             rows, is_truncated = _asked(request, started + seconds)
-        except _Gone as gone:
-            if attempt == _ATTEMPTS - 1:
-                raise gone.error from None
-        else:
             break
+        except _Gone as gone:
+            error = gone.error
+            if _stamp(root) == opened:
+                raise error from None
+    else:
+        raise error
     return Answer(rows, is_truncated, time.monotonic() - started)
 
 
-def _check(sql: str, *, max_rows: int, max_bytes: int, seconds: float, memory_bytes: int) -> None:
+def _check(asked: Request) -> None:
     faults: list[str] = []
-    if len(sql) > MAX_SQL_CHARACTERS:
-        faults.append(f"a question has at most {MAX_SQL_CHARACTERS:,} characters, and this has {len(sql):,}")
-    if "\0" in sql:
-        faults.append("a question cannot hold a NUL character")
-    if max_rows < 1 or max_bytes < 1 or not 0 < seconds < float("inf"):
+    if len(asked.sql) > MAX_SQL_CHARACTERS:
+        faults.append(
+            f"a question has at most {MAX_SQL_CHARACTERS:,} characters, and this has {len(asked.sql):,}"
+        )
+    if "\0" in asked.sql or any("\ud800" <= letter <= "\udfff" for letter in asked.sql):
+        faults.append("a question cannot hold NUL characters or halves of characters")
+    if asked.max_rows < 1 or asked.max_bytes < 1 or not 0 < asked.seconds < float("inf"):
         faults.append("max_rows, max_bytes and seconds must be above 0")
-    if memory_bytes < LEAST_MEMORY_BYTES:
-        faults.append(f"memory_bytes must be at least {LEAST_MEMORY_BYTES:,}")
+    if asked.memory_bytes < LEAST_MEMORY_BYTES or asked.spill_bytes < 0:
+        faults.append(f"memory_bytes must be at least {LEAST_MEMORY_BYTES:,}, and spill_bytes at least 0")
     if faults:
         raise InputError("; ".join(faults))
+
+
+def _stamp(root: Path) -> tuple[int, int] | None:
+    """Return what tells one publish from the next."""
+    try:
+        status = (root / layout.CATALOGUE).stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _asked(request: Request, deadline: float) -> tuple[pa.Table, bool]:
@@ -160,8 +174,7 @@ def _asked(request: Request, deadline: float) -> tuple[pa.Table, bool]:
         message = _without_paths(str(said.get("message")), request.root, folder)
         error = _ERRORS.get(said["error"], InputError)(message)
         # A catalogue that is replaced between being looked for and being opened is not there, either.
-        is_there = Path(request.root, layout.CATALOGUE).is_file()
-        if said["error"] == "Gone" or (isinstance(error, NotThereError) and is_there):
+        if said["error"] == "Gone" or isinstance(error, NotThereError):
             raise _Gone(error)
         raise error
 
@@ -204,7 +217,7 @@ def _child(request: Request, folder: str, words: IO[bytes]) -> Iterator[subproce
         question.write(json.dumps(asdict(request)).encode())
         question.seek(0)
         process = subprocess.Popen(
-            [sys.executable, "-P", "-B", "-m", _CHILD],
+            [sys.executable, "-P", "-m", _CHILD],
             stdin=question,
             stdout=subprocess.PIPE,
             stderr=words,
