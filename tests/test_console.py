@@ -135,6 +135,8 @@ REFUSED = {
     "explain analyze insert into saes select * from saes": "this is INSERT",
     "explain explain select 1": "syntax error",
     "select 1; copy (select 1) to '{root}/lake/evil.csv'": "2 statements",
+    "select interval 1 day) ; copy (select 1) to '{root}/lake/evil.csv'; (select 1": "syntax error",
+    "select interval 1 day /* open": "unterminated",
     "-- nothing": "0 statements",
     "pivot saes on sae using count(*)": "values listed",
     "selec 1": "syntax error",
@@ -427,6 +429,9 @@ def test_every_function_on_the_list_is_one_of_duckdb() -> None:
         "(select 1)",
         "select * from proteins -- the last words",
         "select 1;",
+        "select interval 1 day; -- the last words",
+        "select interval 1 day as \"ß;\", 'ü;' /* ; */ ;; -- ;",
+        "select to_days(1) -- the last words",
         "describe proteins",
         "summarize saes",
         "show tables",
@@ -478,6 +483,7 @@ VALUES: list[tuple[str, object]] = [
     ("date 'infinity'", "infinity"),
     ("timestamp '290000-01-01'", "290000-01-01 00:00:00"),
     ("timestamptz '2020-01-01 00:00:00+00'::timestamp_ns", "2020-01-01 00:00:00"),
+    ("timestamptz '2020-07-01 12:00:00+02'", "2020-07-01 10:00:00+00"),
     ("1::variant", "1"),
     ("'\\xAA'::blob", "\\xAA"),
     ("'{\"a\": 1}'::json", '{"a": 1}'),
@@ -628,6 +634,18 @@ def test_a_warehouse_is_asked_where_it_was_moved_to(tmp_path: Path) -> None:
     assert one(ask(tmp_path / "new", "select count(*) from proteins").rows) == 20
     with pytest.raises(NotThereError, match="init"):
         ask(tmp_path / "old", "select 1")
+
+
+def test_a_lake_that_was_moved_to_another_disk_and_linked_is_asked(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    (path / layout.LAKE).rename(tmp_path / "disk")
+    (path / layout.LAKE).symlink_to(tmp_path / "disk")
+    assert one(ask(path, "select count(*) from proteins").rows) == 20
+
+
+def test_variables_of_the_child_are_no_tables(root: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        ask(root, "select * from request")
 
 
 def test_an_empty_warehouse_is_asked(warehouse: Path) -> None:

@@ -62,10 +62,20 @@ def admit(con: duckdb.DuckDBPyConnection, sql: str, *, catalogue: str) -> str:
 
 
 def _only_statement(con: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
-    statements = con.extract_statements(sql)
-    if len(statements) != 1:
-        raise InputError(f"these are {len(statements)} statements; ask one SELECT at a time")
+    """Parse one statement, without the semicolon that ends it: what is run may stand in brackets."""
+    for text in (sql, _before_semicolon(sql)):
+        statements = con.extract_statements(text)
+        if len(statements) != 1:
+            raise InputError(f"these are {len(statements)} statements; ask one SELECT at a time")
     return statements[0]
+
+
+def _before_semicolon(sql: str) -> str:
+    raw = sql.encode()
+    for offset, kind in duckdb.tokenize(sql):  # offsets in bytes
+        if kind == duckdb.token_type.operator and raw[offset : offset + 1] == b";":
+            return raw[:offset].decode()
+    return sql
 
 
 def _tree(con: duckdb.DuckDBPyConnection, select: str) -> dict[str, Any]:

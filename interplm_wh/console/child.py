@@ -46,6 +46,7 @@ def lock(con: duckdb.DuckDBPyConnection, request: Request, spill: Path) -> None:
     """Fix all settings of a connection whose views are laid."""
     settings: dict[str, object] = {
         "threads": _THREADS,
+        "TimeZone": "UTC",  # the machine's own cannot be read where files cannot be opened
         "memory_limit": f"{int(request.memory_bytes * _DUCKDB_SHARE)}B",
         "temp_directory": str(spill),
         "max_temp_directory_size": f"{request.spill_bytes}B",

@@ -29,7 +29,7 @@ _GIB = 1 << 30
 
 _CHILD = "interplm_wh.console.child"
 # All that a child sees of the server's environment: no token, no proxy, no home.
-_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _ERRORS: dict[str, type[InterplmError]] = {e.__name__: e for e in (InputError, LockedError, NotThereError)}
 # How often a warehouse is opened where files go away because there is a newer publish.
 _ATTEMPTS = 3
@@ -46,7 +46,8 @@ class Answer:
     rows : pa.Table
         Two columns may have one name. Values are data: whoever shows them escapes them. Numbers,
         booleans, texts, and lists and structs of them, have Arrow's form; 128-bit integers, which
-        sums are, that of 64 bits where all in the column fit; all else is DuckDB's text.
+        sums are, that of 64 bits where all in the column fit; all else is DuckDB's text, with
+        times in UTC.
     is_truncated : bool
         Whether there are more rows than were asked for, or than fit in the bytes allowed.
     seconds : float
