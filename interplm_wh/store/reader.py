@@ -17,7 +17,7 @@ from interplm_wh.store import catalogue, layout, parts, published
 if TYPE_CHECKING:
     import polars as pl
 
-_GONE = re.compile("No files found|cannot be read: ")
+GONE = re.compile("No files found|cannot be read: ")
 
 
 class Warehouse:
@@ -82,7 +82,7 @@ class Warehouse:
             return self._rows(query, params)
         except duckdb.Error as error:
             # A vacuum may have removed what this catalogue names: the newest one names what is there.
-            if not _GONE.search(str(error)) or not self.refresh():
+            if not GONE.search(str(error)) or not self.refresh():
                 raise
             return self._rows(query, params)
 
