@@ -8,9 +8,9 @@ from pathlib import Path
 import streamlit as st
 
 from interplm_wh.dashboard import frame
-from interplm_wh.dashboard.views import compare, concept, feature, overview, protein, sequence
+from interplm_wh.dashboard.views import compare, concept, feature, overview, protein, sequence, sql
 
-PAGES = (overview, feature, concept, protein, sequence, compare)
+PAGES = (overview, feature, concept, protein, sequence, compare, sql)
 
 
 def main(root: Path) -> None:

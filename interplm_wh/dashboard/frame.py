@@ -67,9 +67,12 @@ def _choose_sae(reader: Reader) -> dict[str, Any] | None:
     if not by_name:
         return None
     name = st.selectbox(
-        "SAE", list(by_name), key="sae", bind="query-params",
+        "SAE",
+        list(by_name),
+        key="sae",
+        bind="query-params",
         help="Sparse autoencoder: it rewrites each residue's hidden state as a few active features.",
-    )  # fmt: skip
+    )
     row: dict[str, Any] = by_name[name]
     st.caption(f"{row['architecture']}, layer {row['layer']} of {plain(row['plm'])}")
     return row

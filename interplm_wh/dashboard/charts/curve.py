@@ -22,26 +22,35 @@ def curves(rows: pl.DataFrame) -> alt.LayerChart:
     shown = rows.with_columns(pl.col("feature").cast(pl.String))
     x = alt.X("recall_per_domain:Q", title="Recall: share of instances hit", scale=alt.Scale(domain=[0, 1]))
     y = alt.Y("precision:Q", title="Precision: share of residues right", scale=alt.Scale(domain=[0, 1]))
-    same = alt.Chart(_equal_f1()).mark_line(strokeDash=[3, 3], opacity=0.45, color="#8A8F98").encode(
-        x=alt.X("recall:Q"), y=alt.Y("precision:Q"), detail="f1:N"
-    )  # fmt: skip
+    same = (
+        alt.Chart(_equal_f1())
+        .mark_line(strokeDash=[3, 3], opacity=0.45, color="#8A8F98")
+        .encode(x=alt.X("recall:Q"), y=alt.Y("precision:Q"), detail="f1:N")
+    )
     names = alt.Chart(_equal_f1().group_by("f1").agg(pl.all().sort_by("recall").last()))
     labels = names.mark_text(align="right", dx=-2, dy=8, color="#8A8F98", fontSize=10).encode(
         x="recall:Q", y="precision:Q", text=alt.Text("label:N")
     )
     scale = alt.Scale(domain=order, range=[KINDS[i % len(KINDS)] for i in range(len(order))])
-    lines = alt.Chart(shown).mark_line(point=alt.OverlayMarkDef(size=60)).encode(
-        x=x, y=y, order="threshold:Q",
-        color=alt.Color("feature:N", scale=scale, legend=alt.Legend(title="Feature", orient="right")),
-        tooltip=[
-            alt.Tooltip("feature:N"), alt.Tooltip("threshold:Q", format=".2f"),
-            alt.Tooltip("precision:Q", format=".3f"),
-            alt.Tooltip("recall_per_domain:Q", title="recall", format=".3f"),
-            alt.Tooltip("f1_per_domain:Q", title="F1", format=".3f"),
-            alt.Tooltip("tp:Q", title="residues right", format=","),
-            alt.Tooltip("fp:Q", title="residues wrong", format=","),
-        ],
-    )  # fmt: skip
+    lines = (
+        alt.Chart(shown)
+        .mark_line(point=alt.OverlayMarkDef(size=60))
+        .encode(
+            x=x,
+            y=y,
+            order="threshold:Q",
+            color=alt.Color("feature:N", scale=scale, legend=alt.Legend(title="Feature", orient="right")),
+            tooltip=[
+                alt.Tooltip("feature:N"),
+                alt.Tooltip("threshold:Q", format=".2f"),
+                alt.Tooltip("precision:Q", format=".3f"),
+                alt.Tooltip("recall_per_domain:Q", title="recall", format=".3f"),
+                alt.Tooltip("f1_per_domain:Q", title="F1", format=".3f"),
+                alt.Tooltip("tp:Q", title="residues right", format=","),
+                alt.Tooltip("fp:Q", title="residues wrong", format=","),
+            ],
+        )
+    )
     chart: alt.LayerChart = alt.layer(same, labels, lines).properties(height=360)
     return chart
 

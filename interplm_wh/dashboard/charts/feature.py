@@ -18,22 +18,31 @@ def histogram(rows: pl.DataFrame) -> alt.Chart:
     """
     shown = rows.select(
         pl.col("bin_low"),
-        pl.when(pl.col("bin_high").is_infinite()).then(pl.col("bin_low") + 0.05).otherwise(pl.col("bin_high"))
+        pl.when(pl.col("bin_high").is_infinite())
+        .then(pl.col("bin_low") + 0.05)
+        .otherwise(pl.col("bin_high"))
         .alias("bin_end"),
         pl.col("n_residues"),
         pl.lit(0.8).alias("foot"),  # a logarithmic axis has no 0
-    )  # fmt: skip
-    return alt.Chart(shown).mark_bar(color=ONE, opacity=0.9).encode(
-        x=alt.X("bin_low:Q", bin="binned", title="Activation (1 = highest seen)", scale=alt.Scale(nice=False)),
-        x2="bin_end:Q",
-        y=alt.Y("n_residues:Q", scale=alt.Scale(type="log", domainMin=0.8), title="Residues (log)"),
-        y2="foot:Q",
-        tooltip=[
-            alt.Tooltip("bin_low:Q", title="from", format=".2f"),
-            alt.Tooltip("bin_end:Q", title="to", format=".2f"),
-            alt.Tooltip("n_residues:Q", title="residues", format=","),
-        ],
-    ).properties(height=230)  # fmt: skip
+    )
+    return (
+        alt.Chart(shown)
+        .mark_bar(color=ONE, opacity=0.9)
+        .encode(
+            x=alt.X(
+                "bin_low:Q", bin="binned", title="Activation (1 = highest seen)", scale=alt.Scale(nice=False)
+            ),
+            x2="bin_end:Q",
+            y=alt.Y("n_residues:Q", scale=alt.Scale(type="log", domainMin=0.8), title="Residues (log)"),
+            y2="foot:Q",
+            tooltip=[
+                alt.Tooltip("bin_low:Q", title="from", format=".2f"),
+                alt.Tooltip("bin_end:Q", title="to", format=".2f"),
+                alt.Tooltip("n_residues:Q", title="residues", format=","),
+            ],
+        )
+        .properties(height=230)
+    )
 
 
 def amino_acids(rows: pl.DataFrame) -> alt.LayerChart:
@@ -46,16 +55,20 @@ def amino_acids(rows: pl.DataFrame) -> alt.LayerChart:
     """
     shown = rows.filter(pl.col("enrichment") > 0).sort("enrichment", descending=True)
     order = shown["amino_acid"].to_list()
-    bars = alt.Chart(shown).mark_bar().encode(
-        x=alt.X("amino_acid:N", sort=order, title="Amino acid", axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("enrichment:Q", scale=alt.Scale(type="log"), title="Enrichment (log)"),
-        y2=alt.datum(1),
-        color=alt.condition(alt.datum.enrichment >= 1, alt.value(ONE), alt.value("#E69F00")),
-        tooltip=[
-            alt.Tooltip("amino_acid:N", title="amino acid"),
-            alt.Tooltip("enrichment:Q", title="times as often", format=".2f"),
-            alt.Tooltip("n_residues:Q", title="residues", format=","),
-        ],
-    )  # fmt: skip
+    bars = (
+        alt.Chart(shown)
+        .mark_bar()
+        .encode(
+            x=alt.X("amino_acid:N", sort=order, title="Amino acid", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("enrichment:Q", scale=alt.Scale(type="log"), title="Enrichment (log)"),
+            y2=alt.datum(1),
+            color=alt.condition(alt.datum.enrichment >= 1, alt.value(ONE), alt.value("#E69F00")),
+            tooltip=[
+                alt.Tooltip("amino_acid:N", title="amino acid"),
+                alt.Tooltip("enrichment:Q", title="times as often", format=".2f"),
+                alt.Tooltip("n_residues:Q", title="residues", format=","),
+            ],
+        )
+    )
     line = alt.Chart(pl.DataFrame({"one": [1.0]})).mark_rule(opacity=0.6).encode(y="one:Q")
     return alt.layer(bars, line).properties(height=230)

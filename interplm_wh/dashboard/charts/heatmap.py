@@ -35,20 +35,36 @@ def heatmap(cells: pl.DataFrame, annotations: pl.DataFrame, *, length: int) -> a
         str(row["rank"]): str(row["feature"]) + (f"  {row['concept']}" if row["concept"] else "")
         for row in names
     }
-    features = alt.Chart(shown).mark_rect().encode(
-        x=alt.X("left:Q", title="Residue", scale=scale), x2="right:Q",
-        y=alt.Y(
-            "rank:O", title=None,
-            axis=alt.Axis(labelExpr=f"({json.dumps(labels)})[datum.value]", labelLimit=220, labelOverlap=False, ticks=False),
-        ),
-        color=alt.Color("activation:Q", scale=ACTIVATION, legend=alt.Legend(title="Activation", orient="bottom")),
-        tooltip=[
-            alt.Tooltip("feature:Q", format="d"), alt.Tooltip("concept:N", title="finds"),
-            alt.Tooltip("start:Q", title="from residue", format="d"),
-            alt.Tooltip("stop:Q", title="to residue", format="d"),
-            alt.Tooltip("activation:Q", format=".3f"),
-        ],
-    ).add_params(zoom, pick).properties(height=_CELL * max(len(names), 1))  # fmt: skip
+    features = (
+        alt.Chart(shown)
+        .mark_rect()
+        .encode(
+            x=alt.X("left:Q", title="Residue", scale=scale),
+            x2="right:Q",
+            y=alt.Y(
+                "rank:O",
+                title=None,
+                axis=alt.Axis(
+                    labelExpr=f"({json.dumps(labels)})[datum.value]",
+                    labelLimit=220,
+                    labelOverlap=False,
+                    ticks=False,
+                ),
+            ),
+            color=alt.Color(
+                "activation:Q", scale=ACTIVATION, legend=alt.Legend(title="Activation", orient="bottom")
+            ),
+            tooltip=[
+                alt.Tooltip("feature:Q", format="d"),
+                alt.Tooltip("concept:N", title="finds"),
+                alt.Tooltip("start:Q", title="from residue", format="d"),
+                alt.Tooltip("stop:Q", title="to residue", format="d"),
+                alt.Tooltip("activation:Q", format=".3f"),
+            ],
+        )
+        .add_params(zoom, pick)
+        .properties(height=_CELL * max(len(names), 1))
+    )
     parts = [*_annotated(annotations, scale), features]
     return alt.vconcat(*parts, spacing=4).resolve_scale(x="shared", color="independent", y="independent")
 
@@ -58,19 +74,30 @@ def _annotated(annotations: pl.DataFrame, scale: alt.Scale) -> list[alt.Chart]:
         return []
     kinds = kinds_of(annotations["category"])
     shown = annotations.with_columns(
-        left=pl.col("start") - 0.5, right=pl.col("stop") + 0.5,
+        left=pl.col("start") - 0.5,
+        right=pl.col("stop") + 0.5,
         category=pl.when(pl.col("category").is_in(kinds)).then("category").otherwise(pl.lit("other")),
-    )  # fmt: skip
+    )
     order = annotations.unique("lane", maintain_order=True).sort("lane")["concept"].to_list()
     others = ("other",) if (shown["category"] == "other").any() else ()
     return [
-        alt.Chart(shown).mark_rect(height={"band": 0.7}).encode(
-            x=alt.X("left:Q", title=None, axis=None, scale=scale), x2="right:Q",
-            y=alt.Y("concept:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, labelOverlap=False, ticks=False)),
+        alt.Chart(shown)
+        .mark_rect(height={"band": 0.7})
+        .encode(
+            x=alt.X("left:Q", title=None, axis=None, scale=scale),
+            x2="right:Q",
+            y=alt.Y(
+                "concept:N",
+                sort=order,
+                title=None,
+                axis=alt.Axis(labelLimit=220, labelOverlap=False, ticks=False),
+            ),
             color=alt.Color("category:N", scale=kind_scale(kinds, others=others), legend=None),
             tooltip=[
-                alt.Tooltip("concept:N"), alt.Tooltip("start:Q", title="from residue", format="d"),
+                alt.Tooltip("concept:N"),
+                alt.Tooltip("start:Q", title="from residue", format="d"),
                 alt.Tooltip("stop:Q", title="to residue", format="d"),
             ],
-        ).properties(height=_LANE * len(order))
-    ]  # fmt: skip
+        )
+        .properties(height=_LANE * len(order))
+    ]

@@ -23,36 +23,46 @@ def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> alt.LayerChar
     """
     kinds = kinds_of(rows["category"], most=6)
     shown = rows.with_columns(
-        pl.when(pl.col("category").is_null()).then(pl.lit(NO_KIND))
-        .when(pl.col("category").is_in(kinds)).then(pl.col("category"))
-        .otherwise(pl.lit(_OTHER)).alias("kind"),
+        pl.when(pl.col("category").is_null())
+        .then(pl.lit(NO_KIND))
+        .when(pl.col("category").is_in(kinds))
+        .then(pl.col("category"))
+        .otherwise(pl.lit(_OTHER))
+        .alias("kind"),
         pl.col("concept").fill_null("–"),
-    )  # fmt: skip
+    )
     others = tuple(name for name in (_OTHER, NO_KIND) if (shown["kind"] == name).any())
     pick = alt.selection_point(name=PICK, fields=["feature"], nearest=True, empty=False)
     base = alt.Chart(shown).encode(
         x=alt.X("pct_proteins:Q", scale=alt.Scale(type="log"), title="Proteins with the feature (%, log)"),
         y=alt.Y(
-            "avg_pct_residues_when_present:Q", scale=alt.Scale(type="log"),
+            "avg_pct_residues_when_present:Q",
+            scale=alt.Scale(type="log"),
             title="Residues of such a protein (%, log)",
         ),
-    )  # fmt: skip
-    points = base.mark_circle(size=45, opacity=0.75).encode(
-        color=alt.Color(
-            "kind:N", scale=kind_scale(kinds, others=others),
-            legend=alt.Legend(title="Best concept", orient="bottom", columns=4, labelLimit=220),
-        ),
-        order=alt.Order("has_kind:Q"),
-        tooltip=[
-            alt.Tooltip("feature:Q", title="feature", format="d"),
-            alt.Tooltip("concept:N", title="best concept"),
-            alt.Tooltip("test_f1_per_domain:Q", title="its F1 on test", format=".2f"),
-            alt.Tooltip("n_proteins:Q", title="proteins", format=","),
-            alt.Tooltip("pct_proteins:Q", title="% of proteins", format=".2f"),
-            alt.Tooltip("avg_pct_residues_when_present:Q", title="% of their residues", format=".2f"),
-            alt.Tooltip("mean_activation:Q", title="mean activation", format=".2f"),
-        ],
-    ).transform_calculate(has_kind=f"datum.kind == '{NO_KIND}' ? 0 : 1").add_params(pick)  # fmt: skip
+    )
+    points = (
+        base.mark_circle(size=45, opacity=0.75)
+        .encode(
+            color=alt.Color(
+                "kind:N",
+                scale=kind_scale(kinds, others=others),
+                legend=alt.Legend(title="Best concept", orient="bottom", columns=4, labelLimit=220),
+            ),
+            order=alt.Order("has_kind:Q"),
+            tooltip=[
+                alt.Tooltip("feature:Q", title="feature", format="d"),
+                alt.Tooltip("concept:N", title="best concept"),
+                alt.Tooltip("test_f1_per_domain:Q", title="its F1 on test", format=".2f"),
+                alt.Tooltip("n_proteins:Q", title="proteins", format=","),
+                alt.Tooltip("pct_proteins:Q", title="% of proteins", format=".2f"),
+                alt.Tooltip("avg_pct_residues_when_present:Q", title="% of their residues", format=".2f"),
+                alt.Tooltip("mean_activation:Q", title="mean activation", format=".2f"),
+            ],
+        )
+        .transform_calculate(has_kind=f"datum.kind == '{NO_KIND}' ? 0 : 1")
+        .add_params(pick)
+    )
     if chosen is None:
         return alt.layer(points).properties(height=420)
     ring = base.transform_filter(alt.datum.feature == chosen).mark_point(

@@ -37,16 +37,32 @@ def strips(proteins: pl.DataFrame, cells: pl.DataFrame, annotations: pl.DataFram
     rows = _placed(proteins)
     x = alt.X("left:Q", title="Residue", scale=alt.Scale(domainMin=0, nice=False))
     ground = alt.Chart(rows.select("row", "accession", left=pl.lit(0.5), right=pl.col("length") + 0.5))
-    grounds = ground.mark_rect(color="#8A8F98", opacity=0.18).encode(
-        x=x, x2="right:Q", y=_y("row", rows), y2="foot:Q", tooltip=[alt.Tooltip("accession:N", title="protein")]
-    ).transform_calculate(foot=f"datum.row + {_STRIP}")  # fmt: skip
+    grounds = (
+        ground.mark_rect(color="#8A8F98", opacity=0.18)
+        .encode(
+            x=x,
+            x2="right:Q",
+            y=_y("row", rows),
+            y2="foot:Q",
+            tooltip=[alt.Tooltip("accession:N", title="protein")],
+        )
+        .transform_calculate(foot=f"datum.row + {_STRIP}")
+    )
     active = cells.join(rows, on="accession").select(
-        "row", "accession", "start", "stop", "activation",
-        left=pl.col("start") - 0.5, right=pl.col("stop") + 0.5,
-    )  # fmt: skip
-    bars = alt.Chart(active).mark_rect().encode(
-        x=x, x2="right:Q", y=_y("row", rows), y2="foot:Q", color=_COLOUR, tooltip=_OF_RESIDUES
-    ).transform_calculate(foot=f"datum.row + {_STRIP}")  # fmt: skip
+        "row",
+        "accession",
+        "start",
+        "stop",
+        "activation",
+        left=pl.col("start") - 0.5,
+        right=pl.col("stop") + 0.5,
+    )
+    bars = (
+        alt.Chart(active)
+        .mark_rect()
+        .encode(x=x, x2="right:Q", y=_y("row", rows), y2="foot:Q", color=_COLOUR, tooltip=_OF_RESIDUES)
+        .transform_calculate(foot=f"datum.row + {_STRIP}")
+    )
     layers = [grounds, bars, *_lanes(annotations, rows, x)]
     return _stacked(layers, rows)
 
@@ -74,9 +90,12 @@ def windows(proteins: pl.DataFrame, residues: pl.DataFrame) -> alt.LayerChart:
         x=x, x2="right:Q", y=_y("row", rows), y2="foot:Q", color=_COLOUR, tooltip=tips
     )
     letters = base.mark_text(fontSize=10, font="monospace").encode(
-        x=alt.X("away:Q"), y=_y("middle", rows), text="amino_acid:N", tooltip=tips,
+        x=alt.X("away:Q"),
+        y=_y("middle", rows),
+        text="amino_acid:N",
+        tooltip=tips,
         color=alt.condition(alt.datum.activation > 0.55, alt.value("#111111"), alt.value("#FFFFFF")),
-    )  # fmt: skip
+    )
     return _stacked([cells, letters], rows)
 
 
@@ -92,9 +111,14 @@ def _y(field: str, rows: pl.DataFrame) -> alt.Y:
     """Return the shared vertical axis: one unit per protein, its accession beside its strip."""
     names = json.dumps(rows["accession"].to_list())  # quoted: an accession from a file may hold anything
     axis = alt.Axis(
-        values=[i + _STRIP / 2 for i in range(len(rows))], labelExpr=f"{names}[floor(datum.value)]", title=None,
-        grid=False, ticks=False, domain=False, labelLimit=160,
-    )  # fmt: skip
+        values=[i + _STRIP / 2 for i in range(len(rows))],
+        labelExpr=f"{names}[floor(datum.value)]",
+        title=None,
+        grid=False,
+        ticks=False,
+        domain=False,
+        labelLimit=160,
+    )
     scale = alt.Scale(domain=[0, len(rows)], reverse=True, nice=False)
     return alt.Y(f"{field}:Q", axis=axis, scale=scale)
 
@@ -103,26 +127,38 @@ def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X) -> list[alt.
     if not len(annotations):
         return []
     kinds = kinds_of(annotations["category"])
-    shown = annotations.join(rows, on="accession").with_columns(
-        left=pl.col("start") - 0.5, right=pl.col("stop") + 0.5,
-        head=pl.col("row") + _STRIP + _GAP + (pl.col("lane") - 1) * (_LANE + _GAP),
-        category=pl.when(pl.col("category").is_in(kinds)).then("category").otherwise(pl.lit("other")),
-    ).with_columns(foot=pl.col("head") + _LANE)  # fmt: skip
+    shown = (
+        annotations.join(rows, on="accession")
+        .with_columns(
+            left=pl.col("start") - 0.5,
+            right=pl.col("stop") + 0.5,
+            head=pl.col("row") + _STRIP + _GAP + (pl.col("lane") - 1) * (_LANE + _GAP),
+            category=pl.when(pl.col("category").is_in(kinds)).then("category").otherwise(pl.lit("other")),
+        )
+        .with_columns(foot=pl.col("head") + _LANE)
+    )
     others = ("other",) if (shown["category"] == "other").any() else ()
     return [
-        alt.Chart(shown).mark_rect(opacity=0.95, stroke="#FFFFFF", strokeWidth=0.4).encode(
-            x=x, x2="right:Q", y=_y("head", rows), y2="foot:Q",
+        alt.Chart(shown)
+        .mark_rect(opacity=0.95, stroke="#FFFFFF", strokeWidth=0.4)
+        .encode(
+            x=x,
+            x2="right:Q",
+            y=_y("head", rows),
+            y2="foot:Q",
             color=alt.Color(
-                "category:N", scale=kind_scale(kinds, others=others),
+                "category:N",
+                scale=kind_scale(kinds, others=others),
                 legend=alt.Legend(title="Annotated", orient="top", columns=6, symbolType="square"),
             ),
             tooltip=[
-                alt.Tooltip("accession:N", title="protein"), alt.Tooltip("concept:N"),
+                alt.Tooltip("accession:N", title="protein"),
+                alt.Tooltip("concept:N"),
                 alt.Tooltip("start:Q", title="from residue", format="d"),
                 alt.Tooltip("stop:Q", title="to residue", format="d"),
             ],
         )
-    ]  # fmt: skip
+    ]
 
 
 def _stacked(layers: list[alt.Chart], rows: pl.DataFrame) -> alt.LayerChart:

@@ -20,27 +20,38 @@ def versus(rows: pl.DataFrame, *, left: str, right: str) -> alt.LayerChart:
     """
     kinds = kinds_of(rows["category"])
     shown = rows.with_columns(
-        pl.col("left_f1").fill_null(0), pl.col("right_f1").fill_null(0),
+        pl.col("left_f1").fill_null(0),
+        pl.col("right_f1").fill_null(0),
         category=pl.when(pl.col("category").is_in(kinds)).then("category").otherwise(pl.lit("other")),
-    )  # fmt: skip
+    )
     others = ("other",) if (shown["category"] == "other").any() else ()
     unit = alt.Scale(domain=[0, 1])
-    line = alt.Chart(pl.DataFrame({"f1": [0.0, 1.0]})).mark_line(color="#8A8F98", strokeDash=[4, 4]).encode(
-        x=alt.X("f1:Q", scale=unit), y=alt.Y("f1:Q", scale=unit)
-    )  # fmt: skip
+    line = (
+        alt.Chart(pl.DataFrame({"f1": [0.0, 1.0]}))
+        .mark_line(color="#8A8F98", strokeDash=[4, 4])
+        .encode(x=alt.X("f1:Q", scale=unit), y=alt.Y("f1:Q", scale=unit))
+    )
     pick = alt.selection_point(name=PICK, fields=["concept"], nearest=True, empty=False)
-    points = alt.Chart(shown).mark_circle(size=90, opacity=0.8).encode(
-        x=alt.X("left_f1:Q", title=f"F1 of {left}", scale=unit),
-        y=alt.Y("right_f1:Q", title=f"F1 of {right}", scale=unit),
-        color=alt.Color(
-            "category:N", scale=kind_scale(kinds, others=others), legend=alt.Legend(title="Concept", orient="right")
-        ),
-        tooltip=[
-            alt.Tooltip("concept:N"),
-            alt.Tooltip("left_f1:Q", title=left, format=".2f"), alt.Tooltip("right_f1:Q", title=right, format=".2f"),
-            alt.Tooltip("left_feature:Q", title=f"feature of {left}", format="d"),
-            alt.Tooltip("right_feature:Q", title=f"feature of {right}", format="d"),
-        ],
-    ).add_params(pick)  # fmt: skip
+    points = (
+        alt.Chart(shown)
+        .mark_circle(size=90, opacity=0.8)
+        .encode(
+            x=alt.X("left_f1:Q", title=f"F1 of {left}", scale=unit),
+            y=alt.Y("right_f1:Q", title=f"F1 of {right}", scale=unit),
+            color=alt.Color(
+                "category:N",
+                scale=kind_scale(kinds, others=others),
+                legend=alt.Legend(title="Concept", orient="right"),
+            ),
+            tooltip=[
+                alt.Tooltip("concept:N"),
+                alt.Tooltip("left_f1:Q", title=left, format=".2f"),
+                alt.Tooltip("right_f1:Q", title=right, format=".2f"),
+                alt.Tooltip("left_feature:Q", title=f"feature of {left}", format="d"),
+                alt.Tooltip("right_feature:Q", title=f"feature of {right}", format="d"),
+            ],
+        )
+        .add_params(pick)
+    )
     chart: alt.LayerChart = alt.layer(line, points).properties(height=420)
     return chart

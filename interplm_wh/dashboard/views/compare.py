@@ -27,14 +27,20 @@ def show() -> None:
     if not others:
         frame.nothing_yet(
             "There is one SAE only; the raw neurons are a good one to compare with.",
-            [f"add sae identity --name neurons --plm {sae['plm']} --layer {sae['layer']}", "encode --sae neurons",
-             "build"],
-        )  # fmt: skip
+            [
+                f"add sae identity --name neurons --plm {sae['plm']} --layer {sae['layer']}",
+                "encode --sae neurons",
+                "build",
+            ],
+        )
         return
     other = st.selectbox(
-        f"Compare {sae['sae']} with", [row["sae"] for row in others], key="with", bind="query-params",
+        f"Compare {sae['sae']} with",
+        [row["sae"] for row in others],
+        key="with",
+        bind="query-params",
         help="The SAE on the left is the one that the sidebar names.",
-    )  # fmt: skip
+    )
     _quality([sae, next(row for row in others if row["sae"] == other)])
     _concepts(sae["sae"], other)
     _later()
@@ -55,9 +61,10 @@ def _quality(rows: list[dict[str, Any]]) -> None:
             middle.metric("Features with a concept", summary.get("n_features_with_concept"))
             explained = metrics.get("variance_explained")
             right.metric(
-                "Variance explained", "–" if explained is None else f"{explained:.3f}",
+                "Variance explained",
+                "–" if explained is None else f"{explained:.3f}",
                 help="Of the hidden states of test; interplm-wh evaluate measures it.",
-            )  # fmt: skip
+            )
 
 
 def _concepts(left: str, right: str) -> None:
@@ -72,24 +79,32 @@ def _concepts(left: str, right: str) -> None:
         st.warning("They were not encoded on the same proteins, which may explain a part of the differences.")
     st.caption("Above the line: the other one finds it better. Click a point to open the concept.")
     event = st.altair_chart(
-        versus(rows, left=left, right=right), on_select="rerun", selection_mode=PICK, key="versus",
+        versus(rows, left=left, right=right),
+        on_select="rerun",
+        selection_mode=PICK,
+        key="versus",
         alt="F1 of each concept for either SAE",
-    )  # fmt: skip
+    )
     picked = event.selection.get(PICK, [])
     if picked:
         frame.current().go("concept", {"concept": picked[0]["concept"]})
     numbers = {
-        "left_f1": f"F1 of {left}", "right_f1": f"F1 of {right}", "difference": "difference",
-    }  # fmt: skip
+        "left_f1": f"F1 of {left}",
+        "right_f1": f"F1 of {right}",
+        "difference": "difference",
+    }
     st.dataframe(
         rows.drop("is_fair").sort(pl.col("difference").abs(), descending=True, maintain_order=True),
-        hide_index=True, alt="Each concept with either SAE's best feature",
+        hide_index=True,
+        alt="Each concept with either SAE's best feature",
         column_config={
             **{name: st.column_config.NumberColumn(label, format="%.2f") for name, label in numbers.items()},
-            "left_feature": f"feature of {left}", "right_feature": f"feature of {right}",
-            "left_found": f"found by {left}", "right_found": f"found by {right}",
+            "left_feature": f"feature of {left}",
+            "right_feature": f"feature of {right}",
+            "left_found": f"found by {left}",
+            "right_found": f"found by {right}",
         },
-    )  # fmt: skip
+    )
 
 
 def _later() -> None:

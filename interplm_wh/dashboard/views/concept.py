@@ -36,10 +36,18 @@ def show() -> None:
     if not len(rows):
         st.info(f"No feature of {sae['sae']} is active where this is annotated on the split valid.")
         return
-    split = st.segmented_control(
-        "Proteins", list(_SPLITS), default="test", format_func=_SPLITS.__getitem__, key="split",
-        bind="query-params", required=True,
-    ) or "test"  # fmt: skip
+    split = (
+        st.segmented_control(
+            "Proteins",
+            list(_SPLITS),
+            default="test",
+            format_func=_SPLITS.__getitem__,
+            key="split",
+            bind="query-params",
+            required=True,
+        )
+        or "test"
+    )
     feature, cut = _features(values, rows, split)
     _cases({**values, "feature": feature, "cut": cut, "split": split})
 
@@ -56,9 +64,13 @@ def _choose(sae: str) -> dict[str, Any] | None:
     if "concept" not in st.session_state and "concept" not in st.query_params:
         st.session_state["concept"] = start[0]
     name = st.selectbox(
-        "Concept", list(by_name), key="concept", bind="query-params", filter_mode="contains",
+        "Concept",
+        list(by_name),
+        key="concept",
+        bind="query-params",
+        filter_mode="contains",
         help="Type a part of its name. Those with most instances come first.",
-    )  # fmt: skip
+    )
     return by_name[name]
 
 
@@ -96,7 +108,11 @@ def _features(values: dict[str, Any], rows: pl.DataFrame, split: str) -> tuple[i
         st.subheader("Features, best on valid first")
         picked = st.dataframe(
             best.select("feature", "threshold", "f1_per_domain", "precision", "recall_per_domain"),
-            hide_index=True, height=360, on_select="rerun", selection_mode="single-row", key="features",
+            hide_index=True,
+            height=360,
+            on_select="rerun",
+            selection_mode="single-row",
+            key="features",
             column_config={
                 "threshold": st.column_config.NumberColumn(format="%.2f"),
                 "f1_per_domain": st.column_config.NumberColumn("F1", format="%.2f"),
@@ -104,7 +120,7 @@ def _features(values: dict[str, Any], rows: pl.DataFrame, split: str) -> tuple[i
                 "recall_per_domain": st.column_config.NumberColumn("recall", format="%.2f"),
             },
             alt="Features that find the concept",
-        )  # fmt: skip
+        )
     chosen = picked.selection.rows[0] if picked.selection.rows else 0
     if len(best):
         row = best.row(chosen, named=True)
@@ -123,9 +139,12 @@ def _cases(values: dict[str, Any]) -> None:
     if st.button(f"Open feature {values['feature']}", icon=":material/open_in_new:"):
         frame.current().go("feature", {"feature": values["feature"]})
     there = [outcome for outcome in _OUTCOMES if (rows["outcome"] == outcome).any()]
-    which = st.segmented_control(
-        "Cases", there, default=there[0], format_func=_OUTCOMES.__getitem__, key="cases", required=True
-    ) or there[0]  # fmt: skip
+    which = (
+        st.segmented_control(
+            "Cases", there, default=there[0], format_func=_OUTCOMES.__getitem__, key="cases", required=True
+        )
+        or there[0]
+    )
     shown = rows.filter(pl.col("outcome") == which).drop("outcome")
     accessions = tuple(shown["accession"].to_list())
     cells = reader.rows(

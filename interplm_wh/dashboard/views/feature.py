@@ -47,9 +47,14 @@ def _choose(sae: dict[str, Any]) -> tuple[int, list[int]]:
     number, back, on, chance, filters = st.columns([2, 1, 1, 1, 2], vertical_alignment="bottom")
     with filters.popover("Filters", icon=":material/filter_list:", width="stretch"):
         meaning = st.segmented_control(
-            "Which features", list(_MEANINGS), default="any", format_func=_MEANINGS.__getitem__,
-            key="which", bind="query-params", required=True,
-        )  # fmt: skip
+            "Which features",
+            list(_MEANINGS),
+            default="any",
+            format_func=_MEANINGS.__getitem__,
+            key="which",
+            bind="query-params",
+            required=True,
+        )
         low, high = st.slider("On how many proteins (%)", 0.0, 100.0, (0.0, 100.0), key="share")
     found = reader.rows(
         "from features_where($sae, meaning := $meaning, lowest := $low, highest := $high)",
@@ -61,17 +66,40 @@ def _choose(sae: dict[str, Any]) -> tuple[int, list[int]]:
     if "feature" not in st.session_state and "feature" not in st.query_params:
         st.session_state["feature"] = _first(sae["sae"], found)
     now = number.number_input(
-        "Feature", min_value=0, max_value=highest, step=1, key="feature", bind="query-params",
+        "Feature",
+        min_value=0,
+        max_value=highest,
+        step=1,
+        key="feature",
+        bind="query-params",
         help="Number of the feature, counted from 0 as in the checkpoint.",
-    )  # fmt: skip
+    )
     before = [f for f in found if f < now]
     after = [f for f in found if f > now]
-    back.button("Previous", icon=":material/chevron_left:", width="stretch", disabled=not before,
-                on_click=_to, args=(before[-1] if before else now,))  # fmt: skip
-    on.button("Next", icon=":material/chevron_right:", width="stretch", disabled=not after,
-              on_click=_to, args=(after[0] if after else now,))  # fmt: skip
-    chance.button("Random", icon=":material/casino:", width="stretch", disabled=not found,
-                  on_click=_to, args=(random.choice(found) if found else now,))  # fmt: skip
+    back.button(
+        "Previous",
+        icon=":material/chevron_left:",
+        width="stretch",
+        disabled=not before,
+        on_click=_to,
+        args=(before[-1] if before else now,),
+    )
+    on.button(
+        "Next",
+        icon=":material/chevron_right:",
+        width="stretch",
+        disabled=not after,
+        on_click=_to,
+        args=(after[0] if after else now,),
+    )
+    chance.button(
+        "Random",
+        icon=":material/casino:",
+        width="stretch",
+        disabled=not found,
+        on_click=_to,
+        args=(random.choice(found) if found else now,),
+    )
     return now, found
 
 
@@ -90,8 +118,9 @@ def _to(feature: int) -> None:
 def _summary(stats: dict[str, Any], values: dict[str, Any], *, n_chosen: int) -> None:
     best = frame.current().reader.row(
         "select concept, f1_per_domain from feature_concepts($sae, $feature) where split = 'test' "
-        "order by f1_per_domain desc, concept limit 1", values,
-    )  # fmt: skip
+        "order by f1_per_domain desc, concept limit 1",
+        values,
+    )
     means = (
         f"Of all concepts it marks **{frame.plain(best['concept'])}** best: F1 {best['f1_per_domain']:.2f} on "
         "held-out proteins."
@@ -132,22 +161,26 @@ def _concepts(values: dict[str, Any]) -> None:
         return
     sides = {
         split: rows.filter(pl.col("split") == split).select(
-            "concept", "threshold",
-            pl.col("f1_per_domain").alias(f"F1 on {split}"), pl.col("precision").alias(f"precision on {split}"),
+            "concept",
+            "threshold",
+            pl.col("f1_per_domain").alias(f"F1 on {split}"),
+            pl.col("precision").alias(f"precision on {split}"),
             pl.col("recall_per_domain").alias(f"recall on {split}"),
         )
         for split in ("valid", "test")
-    }  # fmt: skip
+    }
     shown = sides["valid"].join(
         sides["test"].drop("threshold"), on="concept", how="left", maintain_order="left"
     )
     st.dataframe(
-        shown, hide_index=True, height=min(38 * (len(shown) + 1), 300),
+        shown,
+        hide_index=True,
+        height=min(38 * (len(shown) + 1), 300),
         column_config={
             name: st.column_config.NumberColumn(format="%.2f") for name in shown.columns if name != "concept"
         },
         alt="F1, precision and recall of each concept, on valid and on test",
-    )  # fmt: skip
+    )
     st.caption("The threshold is the best on valid; test is read at the same one.")
 
 
@@ -155,13 +188,26 @@ def _proteins(values: dict[str, Any]) -> None:
     reader = frame.current().reader
     st.subheader("On which proteins")
     bins = reader.rows("from feature_bins($sae, $feature)", values)
-    names = {_STRONGEST: "strongest", **{_bin(r): _bin_name(r) for r in bins.select("bin_low", "bin_high").unique(
-        maintain_order=True).to_dicts()}}  # fmt: skip
+    names = {
+        _STRONGEST: "strongest",
+        **{
+            _bin(r): _bin_name(r)
+            for r in bins.select("bin_low", "bin_high").unique(maintain_order=True).to_dicts()
+        },
+    }
     chosen, zoom = st.columns([4, 1], vertical_alignment="bottom")
-    which = chosen.segmented_control(
-        "Proteins by their highest activation", list(names), default=_STRONGEST, key="bin", required=True,
-        format_func=lambda key: names.get(key, key), bind="query-params",
-    ) or _STRONGEST  # fmt: skip
+    which = (
+        chosen.segmented_control(
+            "Proteins by their highest activation",
+            list(names),
+            default=_STRONGEST,
+            key="bin",
+            required=True,
+            format_func=lambda key: names.get(key, key),
+            bind="query-params",
+        )
+        or _STRONGEST
+    )
     closely = zoom.toggle(
         "Zoom in", key="zoom", bind="query-params", help="Only the residues around the maximum."
     )

@@ -29,8 +29,12 @@ def show() -> None:
     counts = reader.row(_COUNTS) or {}
     st.title("What is in this warehouse")
     for column, (name, value) in zip(st.columns(len(counts)), counts.items(), strict=True):
-        column.metric(name.replace("plms", "PLMs").replace("saes", "SAEs").capitalize() if name not in
-                      ("plms", "saes") else name[:-1].upper() + "s", f"{value:,}")  # fmt: skip
+        column.metric(
+            name.replace("plms", "PLMs").replace("saes", "SAEs").capitalize()
+            if name not in ("plms", "saes")
+            else name[:-1].upper() + "s",
+            f"{value:,}",
+        )
     sae = frame.current().sae
     if sae is None:
         frame.no_sae()
@@ -43,21 +47,26 @@ def show() -> None:
 def _saes(rows: pl.DataFrame) -> None:
     st.header("SAEs")
     st.dataframe(
-        rows, hide_index=True, alt="SAEs with their quality on held-out proteins",
+        rows,
+        hide_index=True,
+        alt="SAEs with their quality on held-out proteins",
         column_config={
-            "sae": "SAE", "role": "role", "plm": "PLM",
+            "sae": "SAE",
+            "role": "role",
+            "plm": "PLM",
             "n_features": st.column_config.NumberColumn("features", format="localized"),
             "l0": st.column_config.NumberColumn("L0", format="%.1f", help="Active features per residue."),
             "variance_explained": st.column_config.NumberColumn(
                 "variance explained", format="%.3f", help="1: the hidden states are reconstructed exactly."
             ),
             "pct_recovered_masked": st.column_config.NumberColumn(
-                "loss recovered %", format="%.1f",
+                "loss recovered %",
+                format="%.1f",
                 help="How much of the PLM's ability to guess masked residues survives in the reconstruction.",
             ),
             "pct_dead": st.column_config.NumberColumn("dead %", format="%.1f"),
         },
-    )  # fmt: skip
+    )
     if rows["variance_explained"].is_null().all():
         st.caption("Nothing was evaluated yet: `interplm-wh evaluate --sae NAME` fills in the quality.")
 
@@ -78,15 +87,22 @@ def _found(sae: dict[str, Any]) -> None:
         theirs = reader.rows("from report_pairs($sae)", {"sae": control["sae"]})
         shown = shown.join(
             theirs.select("concept", pl.col("test_f1_per_domain").alias(f"F1 of {control['sae']}")),
-            on="concept", how="left", maintain_order="left",
-        )  # fmt: skip
+            on="concept",
+            how="left",
+            maintain_order="left",
+        )
     summary = reader.row("from report_summary($sae)", {"sae": sae["sae"]}) or {}
     st.markdown(
         f"**{summary['n_concepts_found']:,}** of {summary['n_concepts']:,} concepts are found, by "
         f"**{summary['n_features_with_concept']:,}** of {summary['n_features']:,} features."
     )
     picked = st.dataframe(
-        shown, hide_index=True, on_select="rerun", selection_mode="single-row", key="found_rows", height=320,
+        shown,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="found_rows",
+        height=320,
         column_config={
             "threshold": st.column_config.NumberColumn(format="%.2f"),
             "test_f1_per_domain": st.column_config.ProgressColumn(
@@ -96,7 +112,7 @@ def _found(sae: dict[str, Any]) -> None:
             "is_found": st.column_config.CheckboxColumn("found"),
         },
         alt="Best feature of each concept, with its F1 beside the controls'",
-    )  # fmt: skip
+    )
     if picked.selection.rows:
         row = shown.row(picked.selection.rows[0], named=True)
         frame.current().go("feature", {"feature": row["feature"]})
@@ -113,9 +129,12 @@ def _landscape(sae: dict[str, Any]) -> None:
         "Click a point to open the feature."
     )
     event = st.altair_chart(
-        landscape(rows), on_select="rerun", selection_mode=PICK, key="landscape",
+        landscape(rows),
+        on_select="rerun",
+        selection_mode=PICK,
+        key="landscape",
         alt="Every feature: share of proteins that have it against the share of their residues",
-    )  # fmt: skip
+    )
     picked = event.selection.get(PICK, [])
     if picked:
         frame.current().go("feature", {"feature": picked[0]["feature"]})

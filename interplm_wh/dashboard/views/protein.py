@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import polars as pl
 import streamlit as st
 
 from interplm_wh.dashboard import frame
@@ -44,9 +43,12 @@ def show() -> None:
 
 def _choose(sae: str) -> dict[str, Any] | None:
     text = st.text_input(
-        "Protein", key="protein", bind="query-params", placeholder="accession, or a part of the name",
+        "Protein",
+        key="protein",
+        bind="query-params",
+        placeholder="accession, or a part of the name",
         help="Any protein that was encoded. An accession of its own opens at once.",
-    )  # fmt: skip
+    )
     found = frame.current().reader.rows(_MATCHES, {"sae": sae, "text": text.strip()})
     if not len(found):
         st.info("No encoded protein has this accession, or this in its name.", icon=":material/search_off:")
@@ -60,9 +62,14 @@ def _choose(sae: str) -> dict[str, Any] | None:
         else "Choose one, or type."
     )
     picked = st.dataframe(
-        found, hide_index=True, height=200, on_select="rerun", selection_mode="single-row", key="matches",
+        found,
+        hide_index=True,
+        height=200,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="matches",
         alt="Proteins that match",
-    )  # fmt: skip
+    )
     return rows[picked.selection.rows[0] if picked.selection.rows else 0]
 
 
@@ -70,9 +77,14 @@ def _heatmap(values: dict[str, Any], protein: dict[str, Any]) -> None:
     reader = frame.current().reader
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     order = left.segmented_control(
-        "Features", list(_ORDERS), default="strength", format_func=_ORDERS.__getitem__, key="order",
-        bind="query-params", required=True,
-    )  # fmt: skip
+        "Features",
+        list(_ORDERS),
+        default="strength",
+        format_func=_ORDERS.__getitem__,
+        key="order",
+        bind="query-params",
+        required=True,
+    )
     k = right.slider("How many", 10, 100, 40, step=10, key="k", bind="query-params")
     cells = reader.rows(
         "from protein_heatmap($sae, $protein, k := $k, known_first := $known)",
@@ -87,9 +99,12 @@ def _heatmap(values: dict[str, Any], protein: dict[str, Any]) -> None:
     if len(annotated) and annotated["n_concepts"][0] > 12:
         st.caption(f"12 of {annotated['n_concepts'][0]} annotated concepts are drawn, those that cover most.")
     event = st.altair_chart(
-        heatmap(cells, annotated, length=protein["length"]), on_select="rerun", selection_mode=PICK,
-        key="heatmap", alt="Features along the protein, below what is annotated",
-    )  # fmt: skip
+        heatmap(cells, annotated, length=protein["length"]),
+        on_select="rerun",
+        selection_mode=PICK,
+        key="heatmap",
+        alt="Features along the protein, below what is annotated",
+    )
     st.caption("Drag to move, scroll to zoom; click a cell to look at its residue.")
     picked = event.selection.get(PICK, [])
     if picked:
@@ -99,9 +114,14 @@ def _heatmap(values: dict[str, Any], protein: dict[str, Any]) -> None:
 def _residue(values: dict[str, Any], protein: dict[str, Any]) -> None:
     st.header("One residue")
     position = st.number_input(
-        "Residue", min_value=1, max_value=protein["length"], step=1, key="residue", bind="query-params",
+        "Residue",
+        min_value=1,
+        max_value=protein["length"],
+        step=1,
+        key="residue",
+        bind="query-params",
         help="Counted from 1, as in UniProt.",
-    )  # fmt: skip
+    )
     rows = frame.current().reader.rows(
         "from residue_features($sae, $protein, $position)", {**values, "position": position}
     )
@@ -109,11 +129,18 @@ def _residue(values: dict[str, Any], protein: dict[str, Any]) -> None:
         st.caption("No feature is active here.")
         return
     picked = st.dataframe(
-        rows, hide_index=True, on_select="rerun", selection_mode="single-row", key="firing",
-        column_config={"activation": st.column_config.ProgressColumn(
-            "activation", min_value=0, max_value=1, format="%.3f", color="blue")},
+        rows,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="firing",
+        column_config={
+            "activation": st.column_config.ProgressColumn(
+                "activation", min_value=0, max_value=1, format="%.3f", color="blue"
+            )
+        },
         alt="Features that are active on the residue",
-    )  # fmt: skip
+    )
     if picked.selection.rows:
         frame.current().go("feature", {"feature": rows["feature"][picked.selection.rows[0]]})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 import polars as pl
 import streamlit as st
@@ -23,9 +22,12 @@ def show() -> None:
         return
     st.title("Which features has a sequence?")
     text = st.text_area(
-        "One sequence, or several as FASTA", key="text", height=160, placeholder="MKTAYIAKQRQISFVKSHFSRQ…",
+        "One sequence, or several as FASTA",
+        key="text",
+        height=160,
+        placeholder="MKTAYIAKQRQISFVKSHFSRQ…",
         help=f"At most {live.MOST_SEQUENCES} sequences and {live.MOST_RESIDUES:,} residues; it stays on this machine.",
-    )  # fmt: skip
+    )
     st.button("Encode", type="primary", icon=":material/play_arrow:")
     if not text.strip():
         st.caption("Paste a sequence: the PLM and the SAE run on it here, on the CPU.")
@@ -39,8 +41,13 @@ def show() -> None:
         return
     warehouse = frame.current().reader.warehouse
     features = live.features_of(warehouse, sae["sae"], activations)
-    chosen = st.segmented_control("Sequence", list(sequences), default=next(iter(sequences)), required=True,
-                                  key="chosen") if len(sequences) > 1 else next(iter(sequences))  # fmt: skip
+    chosen = (
+        st.segmented_control(
+            "Sequence", list(sequences), default=next(iter(sequences)), required=True, key="chosen"
+        )
+        if len(sequences) > 1
+        else next(iter(sequences))
+    )
     _draw(sae["sae"], chosen or next(iter(sequences)), sequences, features, pl.DataFrame(activations))
 
 
@@ -53,30 +60,48 @@ def _draw(
         return
     st.header("Features, the strongest first")
     picked = st.dataframe(
-        mine.drop("sequence"), hide_index=True, height=320, on_select="rerun", selection_mode="single-row",
-        key="ranked", alt="Features of the sequence",
+        mine.drop("sequence"),
+        hide_index=True,
+        height=320,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="ranked",
+        alt="Features of the sequence",
         column_config={
-            "activation": st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f", color="blue"),
-            "n_residues": "residues", "concept": "finds",
+            "activation": st.column_config.ProgressColumn(
+                min_value=0, max_value=1, format="%.3f", color="blue"
+            ),
+            "n_residues": "residues",
+            "concept": "finds",
             "test_f1_per_domain": st.column_config.NumberColumn("F1 on test", format="%.2f"),
             "pct_proteins": st.column_config.NumberColumn("% of proteins", format="%.2f"),
         },
-    )  # fmt: skip
+    )
     if picked.selection.rows:
         frame.current().go("feature", {"feature": mine["feature"][picked.selection.rows[0]]})
     st.altair_chart(
         heatmap(_cells(mine.head(_SHOWN), activations, name), pl.DataFrame(), length=len(sequences[name])),
         alt="The strongest features along the sequence",
-    )  # fmt: skip
+    )
     st.header("Proteins that share most features")
     near = live.neighbours_of(frame.current().reader.warehouse, sae, features, sequence=name)
     chosen = st.dataframe(
-        near, hide_index=True, on_select="rerun", selection_mode="single-row", key="near",
+        near,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="near",
         alt="Nearest proteins by shared features",
-        column_config={"pct_shared": st.column_config.NumberColumn("shared %", format="%.1f", help=(
-            "Over the 100 strongest features: the lower of both activations, as a share of the sequence's own."
-        ))},
-    )  # fmt: skip
+        column_config={
+            "pct_shared": st.column_config.NumberColumn(
+                "shared %",
+                format="%.1f",
+                help=(
+                    "Over the 100 strongest features: the lower of both activations, as a share of the sequence's own."
+                ),
+            )
+        },
+    )
     if chosen.selection.rows:
         frame.current().go("protein", {"protein": near["accession"][chosen.selection.rows[0]]})
 
@@ -88,9 +113,10 @@ def _cells(mine: pl.DataFrame, activations: pl.DataFrame, name: str) -> pl.DataF
     )
     rows = activations.filter(pl.col("sequence") == name).join(ranks, on="feature")
     return rows.with_columns(
-        start="position", stop="position",
+        start="position",
+        stop="position",
         activation=pl.col("value") / pl.col("value").max().over("feature") * pl.col("top"),
-    ).sort("rank", "position")  # fmt: skip
+    ).sort("rank", "position")
 
 
 if __name__ == "__main__":  # as Streamlit runs a page
