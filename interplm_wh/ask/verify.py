@@ -77,6 +77,8 @@ def verify(warehouse: str | Path) -> VerifyReport:
                     damaged.add(part["table_name"])
                 bar.advance(1)
             faults += _weights_faults(wh)
+            if "structures" not in damaged:
+                faults += _structure_faults(wh)
             for name, of_table in parts.misplaced(wh.con, wh.path).items():
                 faults += of_table.extra
                 damaged.add(name)
@@ -108,6 +110,19 @@ def _views() -> dict[str, tuple[str, ...]]:
 
 def _reads_damaged(table: schema.Table, damaged: set[str]) -> bool:
     return any((c.references or "").partition(".")[0] in damaged for c in table.columns)
+
+
+def _structure_faults(wh: store.Warehouse) -> list[str]:
+    faults: list[str] = []
+    for row in wh.sql("select distinct file, sha256 from structures order by file").to_pylist():
+        path = layout.structure_file(wh.path, row["file"])
+        if path is None:
+            faults.append(f"{row['file']} is no file of structures of a warehouse")
+        elif not path.is_file():
+            faults.append(f"{row['file']} is missing; add the structure again")
+        elif files.sha256(path) != row["sha256"]:
+            faults.append(f"{row['file']} was changed; add the structure again")
+    return faults
 
 
 def _weights_faults(wh: store.Warehouse) -> list[str]:
