@@ -5,9 +5,9 @@
 -- what:   New structures that the warehouse does not have as they are, whatever had named the protein.
 with
 different as (
-    select n.* exclude (matched_by) from new_structures as n
+    select * exclude (matched_by) from new_structures
     except
-    select s.* exclude (matched_by) from structures as s
+    select * exclude (matched_by) from structures
 )
 
 select
