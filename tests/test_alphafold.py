@@ -64,7 +64,7 @@ def test_the_api_says_where_the_model_is_and_it_is_kept(server: Server, tmp_path
     assert len(server.paths) == 2
     server.version = 7
     assert fetch_alphafold("P12345", cache=tmp_path, refresh=True).version == 7
-    assert left(tmp_path) == ["AF-P12345-model.pdb", "P12345.json"]
+    assert left(tmp_path) == ["AF-P12345-F1.pdb", "P12345.json"]
     assert len(view_file(first.path, SEQUENCE).residues) == 50
 
 

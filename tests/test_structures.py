@@ -344,6 +344,31 @@ def test_what_fits_nothing_lists_the_closest(two: Path, tmp_path: Path) -> None:
         add_structures(two, [write(tmp_path / "x.pdb", lines("WC" * 20))])
 
 
+def test_the_protein_that_has_most_of_a_chain_is_taken(warehouse: Path, tmp_path: Path) -> None:
+    long = "MM" + SEQUENCE + "GG"
+    put_proteins(warehouse, {"PART": SEQUENCE[10:35], "WHOLE": SEQUENCE, "LONG": long})
+    files = [write(tmp_path / "x.pdb", seqres(SEQUENCE), lines(SEQUENCE))]
+    files += [write(tmp_path / "y.pdb", lines(SEQUENCE[:9] + "W" + SEQUENCE[10:]))]  # by alignment
+    add_structures(warehouse, files)
+    assert structures(warehouse) == [("x:A", "WHOLE"), ("y:A", "WHOLE")]
+
+
+def test_a_model_of_alphafold_says_so_in_its_mmcif(two: Path, tmp_path: Path) -> None:
+    atoms = [cif_atom(NAMES[one], i, i, B_iso_or_equiv=i) for i, one in enumerate(SEQUENCE, start=1)]
+    base = "_database_2.database_id AlphaFoldDB\n_database_2.database_code AF-P12345-F1\n#\n"
+    (tmp_path / "x.cif").write_text("data_x\n" + base + loop("atom_site", atoms))
+    add_structures(two, [tmp_path / "x.cif"])
+    assert ask(two, "select source, mean_plddt from structures") == [("alphafold", 25.5)]
+
+
+def test_a_free_amino_acid_of_an_mmcif_is_no_residue(two: Path, tmp_path: Path) -> None:
+    atoms = [cif_atom(NAMES[one], i, i) for i, one in enumerate(SEQUENCE, start=1)]
+    ligand = cif_atom("GLU", 0, 501) | {"group_PDB": "HETATM", "label_seq_id": ".", "label_asym_id": "B"}
+    (tmp_path / "x.cif").write_text("data_x\n" + loop("atom_site", [*atoms, ligand]))
+    add_structures(two, [tmp_path / "x.cif"])
+    assert ask(two, "select n_residues, fit from structures") == [(50, "contained")]
+
+
 def test_twins_are_not_guessed_between(warehouse: Path, tmp_path: Path) -> None:
     put_proteins(warehouse, {"P1": SEQUENCE, "P2": SEQUENCE, "LONG": "MM" + SEQUENCE + "GG"})
     with pytest.raises(InputError, match=r"fits 2 proteins of one length \(P1, P2\); say which with --map"):

@@ -77,8 +77,6 @@ def verify(warehouse: str | Path) -> VerifyReport:
                     damaged.add(part["table_name"])
                 bar.advance(1)
             faults += _weights_faults(wh)
-            if "structures" not in damaged:
-                faults += _structure_faults(wh)
             for name, of_table in parts.misplaced(wh.con, wh.path).items():
                 faults += of_table.extra
                 damaged.add(name)
@@ -93,6 +91,8 @@ def verify(warehouse: str | Path) -> VerifyReport:
                 if not damaged & set(inputs):
                     faults += checks.run(wh.con, schema.table(name), quote_identifier(name))
                 bar.advance(1)
+        if "structures" not in damaged:
+            faults += _structure_faults(wh)
     made = {mart.name for mart in marts.ordered()} - {SCALE}
     return VerifyReport(len(tables) + len(views), len(recorded), tuple(faults), tuple(sorted(damaged & made)))
 
@@ -114,14 +114,17 @@ def _reads_damaged(table: schema.Table, damaged: set[str]) -> bool:
 
 def _structure_faults(wh: store.Warehouse) -> list[str]:
     faults: list[str] = []
-    for row in wh.sql("select distinct file, sha256 from structures order by file").to_pylist():
-        path = layout.structure_file(wh.path, row["file"])
-        if path is None:
-            faults.append(f"{row['file']} is no file of structures of a warehouse")
-        elif not path.is_file():
-            faults.append(f"{row['file']} is missing; add the structure again")
-        elif files.sha256(path) != row["sha256"]:
-            faults.append(f"{row['file']} was changed; add the structure again")
+    recorded = wh.sql("select distinct file, sha256 from structures order by file").to_pylist()
+    with progress.track("verifying structures", total=len(recorded), unit="files") as bar:
+        for row in recorded:
+            path = layout.structure_file(wh.path, row["file"])
+            if path is None:
+                faults.append(f"{row['file']} is no file of structures of a warehouse")
+            elif not path.is_file():
+                faults.append(f"{row['file']} is missing; add the structure again")
+            elif files.sha256(path) != row["sha256"]:
+                faults.append(f"{row['file']} was changed; add the structure again")
+            bar.advance(1)
     return faults
 
 

@@ -289,7 +289,7 @@ class _Place:
             return None  # absent or damaged: asked for again
 
     def _path(self, form: Format) -> Path:
-        return self._folder / f"AF-{self._accession}-model.{files.EXTENSIONS[form]}"
+        return self._folder / f"AF-{self._accession}-F1.{files.EXTENSIONS[form]}"
 
     def write(self, note: Mapping[str, Any]) -> None:
         """Remember an answer."""

@@ -215,15 +215,23 @@ def _by_sequence(con: duckdb.DuckDBPyConnection, chains: Sequence[Chain]) -> lis
 
 
 def _closest(con: duckdb.DuckDBPyConnection, chain: Chain) -> Protein:
-    """Return the protein whose sequence is that of a chain, or near it."""
-    holding = _holding(con, chain)
+    """Return the protein whose sequence is that of a chain, or near it.
+
+    Raises
+    ------
+    InputError
+        If there is none, or two that are equally near; says which are the nearest.
+    """
+    faults: list[str] = []
+    holding = [near for near in _fits(_holding(con, chain), chain, faults) if near[1].how == "contained"]
     if holding:
-        return _only(holding, chain)
-    near = [(p, place.fit(chain, p.sequence)) for p in _similar(con, chain)]
+        return _only(holding)
+    near = _fits(_similar(con, chain), chain, faults)
     good = [(p, fit) for p, fit in near if fit.fault(chain, p.sequence) is None]
     if good and len(chain.residues) >= place.MIN_LENGTH:
-        most = max(fit.n_identical for _, fit in good)
-        return _only([p for p, fit in good if fit.n_identical == most], chain)
+        return _only(good)
+    if faults:
+        raise InputError("; ".join(faults))
     if not near:
         raise InputError(f"none shares {_WORD} residues in a row with its {len(chain.residues)} residues")
     nearest = sorted(near, key=lambda pair: (-pair[1].n_identical, pair[0].accession))
@@ -237,16 +245,27 @@ def _closest(con: duckdb.DuckDBPyConnection, chain: Chain) -> Protein:
     )
 
 
-def _only(proteins: Sequence[Protein], chain: Chain) -> Protein:
-    """Return the shortest of the proteins that fit equally well.
+def _fits(proteins: Sequence[Protein], chain: Chain, faults: list[str]) -> list[tuple[Protein, Fit]]:
+    """Put a chain on each protein; one on which it cannot be put is a fault, and no end to the search."""
+    found: list[tuple[Protein, Fit]] = []
+    for protein in proteins:
+        try:
+            found.append((protein, place.fit(chain, protein.sequence)))
+        except InputError as error:
+            faults.append(f"{protein.accession}: {error}")
+    return found
+
+
+def _only(fits: Sequence[tuple[Protein, Fit]]) -> Protein:
+    """Return the protein with most of a chain's residues, of these the shortest.
 
     Raises
     ------
     InputError
         If there are several.
     """
-    shortest = min(len(p.sequence) for p in proteins)
-    best = [p for p in proteins if len(p.sequence) == shortest]
+    ranks = [(-fit.n_identical, len(protein.sequence)) for protein, fit in fits]
+    best = [protein for (protein, _), rank in zip(fits, ranks, strict=True) if rank == min(ranks)]
     if len(best) > 1:
         shown = ", ".join(p.accession for p in best[:_N_CLOSEST])
         raise InputError(f"it fits {len(best)} proteins of one length ({shown}); say which with --map")
@@ -254,25 +273,13 @@ def _only(proteins: Sequence[Protein], chain: Chain) -> Protein:
 
 
 def _holding(con: duckdb.DuckDBPyConnection, chain: Chain) -> list[Protein]:
-    """Return the proteins that hold a chain whole, or that it holds."""
+    """Return the proteins that may hold a chain whole, or that it may hold."""
     letters = chain.letters
     stretch = max(place.texts(place.segments(chain)), key=len)
     file = sqlfile.load("structures", "containing_proteins")
     values = {"stretch": stretch, "letters": letters, "min_length": place.MIN_LENGTH}
-    found: list[Protein] = []
-    unclear: list[str] = []
-    for row in con.execute(file.sql, file.bind(values)).fetchall():
-        protein = Protein(*row)
-        if len(letters) < min(place.MIN_LENGTH, len(protein.sequence)):
-            continue
-        try:
-            if place.fit(chain, protein.sequence).how == "contained":
-                found.append(protein)
-        except place.AmbiguousError as error:
-            unclear.append(f"{protein.accession}: {error}")
-    if unclear and not found:
-        raise InputError("; ".join(unclear))
-    return found
+    proteins = [Protein(*row) for row in con.execute(file.sql, file.bind(values)).fetchall()]
+    return [p for p in proteins if len(letters) >= min(place.MIN_LENGTH, len(p.sequence))]
 
 
 def _similar(con: duckdb.DuckDBPyConnection, chain: Chain) -> list[Protein]:

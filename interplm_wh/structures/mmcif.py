@@ -35,8 +35,15 @@ def read(text: str) -> Model:
         name: getattr(array, name) for name in ("b_factor", "occupancy") if name in fields
     }
     listed = _listed(block, array) if {"label_asym_id", "label_seq_id"} <= set(labels) else {}
-    chains = _complete(array, listed, known) if listed else observed(array, known)
+    chains = _complete(array, listed, known) if listed else observed(array, known, _in_polymer(array))
     return Model(tuple(chains), _resolution(block), _source(block))
+
+
+def _in_polymer(array: Any) -> list[bool] | None:
+    """Return, for each atom, whether it has a place in a sequence; None where none of them has."""
+    if "label_seq_id" not in array.get_annotation_categories():
+        return None
+    return [str(seq) not in _EMPTY for seq in array.label_seq_id]
 
 
 def _column(category: Any, name: str) -> list[str]:
@@ -112,7 +119,7 @@ def observed(array: Any, known: Mapping[str, Any], is_open: list[bool] | None = 
     known : mapping
         `b_factor` and `occupancy` per atom, where there are any.
     is_open : list of bool, optional
-        Per atom, whether its chain has not ended before it: what follows belongs to no chain.
+        Per atom, whether a modified residue may stand there: its chain has not ended before it.
     """
     codes = [_code(str(c)) for c in array.ins_code]
     keys = list(zip(array.chain_id.tolist(), array.res_id.tolist(), codes, strict=True))

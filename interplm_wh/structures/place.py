@@ -20,7 +20,7 @@ MIN_LENGTH = 20
 """A shorter chain says too little of what it belongs to, unless it is all of the protein."""
 _BREAK = 4.5  # Å; C-alphas of neighbours are 3.8 apart, 2.9 around a cis peptide bond
 _MAX_STARTS = 4_000
-_MAX_CELLS = 100_000_000
+_MAX_CELLS = 40_000_000  # half a gigabyte of tables
 _GAP = (-11, -1)  # of blastp, with BLOSUM62
 
 

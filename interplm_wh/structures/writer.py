@@ -137,16 +137,18 @@ class StructureWriter:
     def _drop_outdated(self, name: str) -> None:
         """Write those folders of a table anew that hold an outdated structure."""
         table = schema.table(name)
-        folders = self.con.execute(
-            "select folder, source from folders where is_current and table_name = ? order by rank", [name]
-        ).fetchall()
-        for folder, source in folders:
-            select = f"({layout.view_select(table, [self._tx.locate(folder)])})"
+        by_source: dict[str | None, list[Path]] = {}
+        folders = "select source, folder from folders where is_current and table_name = ? order by rank"
+        for source, folder in self.con.execute(folders, [name]).fetchall():
+            by_source.setdefault(source, []).append(self._tx.locate(folder))
+        if None in by_source:  # without a name of its own a folder goes only with all others
+            by_source = {None: sum(by_source.values(), [])}
+        for source, paths in by_source.items():
+            select = f"({layout.view_select(table, paths)})"
             held = f"select 1 from {select} semi join outdated_structures using (structure) limit 1"  # noqa: S608
-            if first_row(self.con, held) is None:
-                continue
-            self._tx.drop(name, source=source)
-            self._append(name, f"from {select} anti join outdated_structures using (structure)")
+            if first_row(self.con, held) is not None:
+                self._tx.drop(name, source=source)
+                self._append(name, f"from {select} anti join outdated_structures using (structure)")
 
     def _append(self, name: str, query: str) -> None:
         """Append the rows of a query as a folder with a name of its own, so that it can be replaced."""
