@@ -260,10 +260,32 @@ def test_a_script_in_a_block_or_chain_is_no_name(two: Path, tmp_path: Path) -> N
     (tmp_path / "x.cif").write_text(f"data_{SCRIPT}\n" + loop("atom_site", atoms))
     add_structures(two, [tmp_path / "x.cif"])
     assert structures(two) == [("x:A", "P12345")]
-    hostile = [row | {"auth_asym_id": SCRIPT} for row in atoms]
-    (tmp_path / "y.cif").write_text("data_y\n" + loop("atom_site", hostile))
-    with pytest.raises(InputError, match="which is no name of a chain"):
+
+
+@pytest.mark.parametrize("column", ["auth_asym_id", "auth_comp_id", "pdbx_PDB_ins_code"])
+def test_a_script_for_a_name_within_the_file_is_refused(two: Path, tmp_path: Path, column: str) -> None:
+    atoms = [cif_atom(NAMES[one], i, i) for i, one in enumerate(SEQUENCE, start=1)]
+    atoms[3][column] = SCRIPT
+    (tmp_path / "y.cif").write_text("data_y\n" + loop("atom_site", atoms))
+    with pytest.raises(InputError, match=r"names a .* '<script>.*', which is no name of one"):
         add_structures(two, [tmp_path / "y.cif"])
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "1.5", "x"])
+def test_a_number_that_is_none_is_refused(two: Path, tmp_path: Path, number: str) -> None:
+    atoms = [cif_atom(NAMES[one], i, i) for i, one in enumerate(SEQUENCE, start=1)]
+    scheme = [
+        {"asym_id": "A", "seq_id": i, "mon_id": NAMES[one], "pdb_seq_num": i}
+        for i, one in enumerate(SEQUENCE, start=1)
+    ]
+    for change in (atoms[3], scheme[3]):
+        before = dict(change)
+        change.update({key: number for key in change if key in ("auth_seq_id", "pdb_seq_num")})
+        text = loop("pdbx_poly_seq_scheme", scheme) + loop("atom_site", atoms)
+        (tmp_path / "x.cif").write_text("data_x\n" + text)
+        with pytest.raises(InputError, match="cannot be read as a structure"):
+            add_structures(two, [tmp_path / "x.cif"])
+        change.update(before)
 
 
 def test_atoms_without_coordinates_are_missing(two: Path, tmp_path: Path) -> None:

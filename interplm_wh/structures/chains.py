@@ -17,6 +17,8 @@ from interplm_wh.structures.file import StructureFile
 EXTRA = "pip install 'interplm-wh[dashboard]'"
 UNKNOWN = "X"
 _CHAIN = re.compile(r"[A-Za-z0-9_+.-]{0,16}")
+_RESIDUE = re.compile(r"[A-Za-z0-9_+*'-]{1,8}")
+_CODE = re.compile(r"[A-Za-z0-9]?")
 Source = Literal["alphafold", "file"]
 
 
@@ -138,12 +140,21 @@ def read_model(file: StructureFile, path: Path) -> Model:
 
     with _parsing(path):
         model = pdb.read(file.text) if file.format == "pdb" else mmcif.read(file.text)
-    odd = [chain.name for chain in model.chains if not _CHAIN.fullmatch(chain.name)]
-    if odd:
-        raise InputError(f"{path} names a chain {odd[0][:40]!r}, which is no name of a chain; rename it")
+    _check_names(model, path)
     if not model.chains:
         raise InputError(f"{path} has no protein chain; give a structure of a protein")
     return model
+
+
+def _check_names(model: Model, path: Path) -> None:
+    """Refuse names that no structure has: they are shown, and may be meant for who shows them."""
+    for chain in model.chains:
+        named = [("chain", chain.name, _CHAIN)]
+        named += [("residue", residue.name, _RESIDUE) for residue in chain.residues]
+        named += [("insertion code", residue.insertion, _CODE) for residue in chain.residues]
+        for what, name, known in named:
+            if not known.fullmatch(name):
+                raise InputError(f"{path} names a {what} {name[:40]!r}, which is no name of one; rename it")
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def _listed(block: Any, array: Any) -> Listed:
 
 
 def _number(text: str) -> int | None:
-    return None if text in _EMPTY else int(text)
+    return None if text in _EMPTY else int(np.int32(int(text)))
 
 
 def _code(text: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from interplm_wh.structures import mmcif, place
 from interplm_wh.structures.chains import Chain, Model, Residue, Source, letter
 
-_MISSING = re.compile(r"REMARK 465 {3,}(?:\d+ +)?([A-Z0-9]{1,3}) (.) *(-?\d+)([A-Za-z]?) *$")
+_MISSING = re.compile(r"REMARK 465 {3,}(?:\d+ +)?([A-Z0-9]{1,3}) (.) *(-?\d{1,5})([A-Za-z]?) *$")
 _RESOLUTION = re.compile(r"REMARK   2 RESOLUTION\. +([0-9.]+) +ANGSTROMS")
 
 

@@ -142,7 +142,7 @@ class StructureWriter:
         for source, folder in self.con.execute(folders, [name]).fetchall():
             by_source.setdefault(source, []).append(self._tx.locate(folder))
         if None in by_source:  # without a name of its own a folder goes only with all others
-            by_source = {None: sum(by_source.values(), [])}
+            by_source = {None: [path for paths in by_source.values() for path in paths]}
         for source, paths in by_source.items():
             select = f"({layout.view_select(table, paths)})"
             held = f"select 1 from {select} semi join outdated_structures using (structure) limit 1"  # noqa: S608
