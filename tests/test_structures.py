@@ -344,6 +344,15 @@ def test_what_fits_nothing_lists_the_closest(two: Path, tmp_path: Path) -> None:
         add_structures(two, [write(tmp_path / "x.pdb", lines("WC" * 20))])
 
 
+def test_many_chains_that_fit_nothing_are_said_once_or_in_part(two: Path, tmp_path: Path) -> None:
+    same = [line for chain in "ABCDEFG" for line in lines("WC" * 20, chain=chain)]
+    with pytest.raises(InputError) as error:
+        add_structures(two, [write(tmp_path / "x.pdb", same)])
+    assert str(error.value).count("chain ") == 2  # "no chain fits" and chain A
+    with pytest.raises(InputError, match=r"chain E: .*; and 2 more chains"):
+        add_structures(two, [write(tmp_path / "P12345.pdb", same)])
+
+
 def test_the_protein_that_has_most_of_a_chain_is_taken(warehouse: Path, tmp_path: Path) -> None:
     long = "MM" + SEQUENCE + "GG"
     put_proteins(warehouse, {"PART": SEQUENCE[10:35], "WHOLE": SEQUENCE, "LONG": long})

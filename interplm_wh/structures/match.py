@@ -22,7 +22,7 @@ from interplm_wh.structures.place import Fit
 COLUMNS = ("accession", "structure", "chain")
 Rule = Literal["map", "name", "sequence"]
 _ALPHAFOLD = re.compile(r"AF-([A-Za-z0-9]+(?:-\d+)?)-F\d+(?:-model_v\d+)?", re.IGNORECASE)
-_N_CLOSEST, _WORD, _N_WORDS = 5, 6, 48
+_N_CLOSEST, _WORD, _N_WORDS, _SHOWN = 5, 6, 48, 5
 _KNOWN = "select protein_id, accession, sequence from proteins where accession = $accession"
 
 
@@ -193,25 +193,34 @@ def _fitting(
             found.append(Match(chain, protein, fit, rule))
     if not found:
         by = "the map" if rule == "map" else "the name of the file"
-        raise InputError(f"no chain fits {protein.accession}, which {by} says: {'; '.join(faults)}")
+        raise InputError(f"no chain fits {protein.accession}, which {by} says: {_some(faults)}")
     return found
 
 
 def _by_sequence(con: duckdb.DuckDBPyConnection, chains: Sequence[Chain]) -> list[Match]:
     found: list[Match] = []
     faults: list[str] = []
-    known: dict[tuple[str, tuple[int | None, ...]], Protein] = {}  # chains of a homomer are looked up once
+    known: dict[tuple[str, tuple[int | None, ...]], Protein | None] = {}  # a homomer is looked up once
     for chain in chains:
         key = (chain.letters, tuple(r.number for r in chain.residues))
-        try:
-            protein = known[key] if key in known else _closest(con, chain)
+        if key not in known:
+            try:
+                known[key] = _closest(con, chain)
+            except InputError as error:
+                known[key] = None
+                faults.append(f"chain {chain.name}: {error}")
+        protein = known[key]
+        if protein is not None:
             found.append(Match(chain, protein, place.fit(chain, protein.sequence), "sequence"))
-            known[key] = protein
-        except InputError as error:
-            faults.append(f"chain {chain.name}: {error}")
     if not found:
-        raise InputError(f"no chain fits a protein of the warehouse: {'; '.join(faults)}")
+        raise InputError(f"no chain fits a protein of the warehouse: {_some(faults)}")
     return found
+
+
+def _some(faults: Sequence[str]) -> str:
+    """Put the faults of the first chains into one sentence."""
+    more = f"; and {len(faults) - _SHOWN} more chains" if len(faults) > _SHOWN else ""
+    return "; ".join(faults[:_SHOWN]) + more
 
 
 def _closest(con: duckdb.DuckDBPyConnection, chain: Chain) -> Protein:
