@@ -12,7 +12,7 @@ from http_server import LocalServer, Reply, Request, serve
 from structure_files import SEQUENCE, lines
 
 from interplm_wh.errors import DownloadError, InputError, NotThereError
-from interplm_wh.structures import alphafold, fetch_alphafold, view_file
+from interplm_wh.structures import alphafold, alphafold_cache, fetch_alphafold, view_file
 from interplm_wh.structures.alphafold import Limits
 
 MODEL = ("\n".join([*lines(SEQUENCE, b=91.0), "END", ""])).encode()
@@ -225,8 +225,8 @@ def test_a_wrong_address_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(alphafold.CACHE_VARIABLE, raising=False)
+    monkeypatch.delenv(alphafold_cache.CACHE_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert alphafold.default_cache() == tmp_path / "interplm-wh"
-    monkeypatch.setenv(alphafold.CACHE_VARIABLE, str(tmp_path / "c"))
-    assert alphafold.default_cache() == tmp_path / "c"
+    assert alphafold_cache.default_cache() == tmp_path / "interplm-wh"
+    monkeypatch.setenv(alphafold_cache.CACHE_VARIABLE, str(tmp_path / "c"))
+    assert alphafold_cache.default_cache() == tmp_path / "c"

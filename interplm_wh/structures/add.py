@@ -10,9 +10,9 @@ from typing import Any
 from interplm_wh import progress, store
 from interplm_wh.errors import InputError, faults_message
 from interplm_wh.store.rows import value
+from interplm_wh.structures import chain_map, match
 from interplm_wh.structures import chains as reading
 from interplm_wh.structures import file as files
-from interplm_wh.structures import match
 from interplm_wh.structures.writer import StructureWriter, Written
 
 _REMEDY = "mend or leave out these files, say with --map which protein they are of, or pass --skip-bad"
@@ -114,18 +114,16 @@ def add_structures(
     with store.write(warehouse, command="add structures", settings=settings) as tx:
         if not value(tx.con, "select count(*) from proteins"):
             raise InputError("the warehouse has no proteins to place structures on; run add proteins first")
-        chain_map = None
+        given = None
         if mapping is not None:
             tx.fingerprint_input(Path(mapping))
-            chain_map = match.read_map(tx.con, Path(mapping))
+            given = chain_map.read_map(tx.con, Path(mapping))
         writer = StructureWriter(tx)
-        bad = _read_all(writer, found, chain_map, chains)
+        bad = _read_all(writer, found, given, chains)
         if bad and not (skip_bad and writer.n_structures):
             raise InputError(faults_message("add structures", bad, _REMEDY))
-        if chain_map is not None and chain_map.unused:
-            notes.append(
-                f"{chain_map.path.name} names structures that no file is: {', '.join(chain_map.unused)}"
-            )
+        if given is not None and given.unused:
+            notes.append(f"{given.path.name} names structures that no file is: {', '.join(given.unused)}")
         written = writer.finish()
     return AddStructuresReport(len(found), written, written.placed, tuple(bad), tuple(notes))
 
@@ -133,7 +131,7 @@ def add_structures(
 def _read_all(
     writer: StructureWriter,
     paths: Sequence[Path],
-    chain_map: match.ChainMap | None,
+    given: chain_map.ChainMap | None,
     chains: Sequence[str],
 ) -> list[str]:
     """Read and match every file; returns one sentence for each that cannot be taken."""
@@ -143,7 +141,7 @@ def _read_all(
             try:
                 file = files.read(path)
                 model = match.selected(reading.read_model(file, path), chains)
-                writer.add(file, model, match.matches(writer.con, model, file.name, chain_map))
+                writer.add(file, model, match.matches(writer.con, model, file.name, given))
             except InputError as error:
                 text = str(error)
                 bad.append(text if text.startswith(str(path)) else f"{path}: {text}")
