@@ -114,7 +114,7 @@ def train(warehouse: Path, pipeline: str, restart: bool) -> None:
 
 @cli.group()
 def add() -> None:
-    """Add proteins, annotations, SAEs or activations."""
+    """Add proteins, annotations, SAEs, activations or structures."""
 
 
 @add.command("proteins")
@@ -213,6 +213,29 @@ def add_activations(
     from interplm_wh.ingest.activations import add_activations
 
     show(add_activations(warehouse, file, sae=sae, n_features=n_features, covers=covers))
+
+
+@add.command("structures")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--map", "mapping", metavar="FILE", type=click.Path(path_type=Path),
+    help="Table with accession, structure (the file's name without its ending) and chain (may be empty).",
+)  # fmt: skip
+@click.option("--chain", "chains", multiple=True, help="Take this chain only; repeat for more.")
+@click.option("--skip-bad", is_flag=True, help="Leave out, and name, files that do not fit.")
+@click.pass_obj
+def add_structures(
+    warehouse: Path, paths: tuple[Path, ...], mapping: Path | None, chains: tuple[str, ...], skip_bad: bool
+) -> None:
+    """Add structures: PDB or mmCIF files, plain or gzip, or folders of them.
+
+    The protein is that of the map, or else of the file's name (P12345.pdb, AF-P12345-F1-model_v6.cif), or
+    else the one whose sequence the chain has. A structure replaces an earlier one of the same name.
+    """
+    from interplm_wh.structures import add_structures
+
+    _need_one(paths, None, "PATHS")
+    show(add_structures(warehouse, paths, mapping=mapping, chains=chains, skip_bad=skip_bad))
 
 
 @cli.command()
@@ -408,7 +431,7 @@ def verify(warehouse: Path) -> None:
 @cli.command()
 @click.pass_obj
 def vacuum(warehouse: Path) -> None:
-    """Remove folders that no catalogue names any more and that are older than a day."""
+    """Remove folders and files that no catalogue names any more and that are older than a day."""
     from interplm_wh.store import vacuum
 
     show(vacuum(warehouse))

@@ -12,6 +12,7 @@ from interplm_wh.pipeline import run_pipeline as run
 from interplm_wh.remove import remove_proteins, remove_sae, remove_source
 from interplm_wh.sae import add_sae, export_sae
 from interplm_wh.store import init, vacuum
+from interplm_wh.structures import add_structures
 from interplm_wh.train import train
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "add_annotations",
     "add_proteins",
     "add_sae",
+    "add_structures",
     "build",
     "compare",
     "demo",

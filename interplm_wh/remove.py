@@ -20,7 +20,8 @@ _KEPT_PER_SAE = frozenset(
 )
 
 
-_REWRITTEN = ["activations", "annotations", "coverage", "encodings", "proteins"]
+_OF_PROTEINS = ["annotations", "coverage", "proteins", "structure_residues", "structures"]
+_REWRITTEN = ["activations", "encodings", *_OF_PROTEINS]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def remove_source(warehouse: str | Path, name: str) -> RemoveReport:
 
 
 def remove_proteins(warehouse: str | Path, accessions: Sequence[str]) -> RemoveReport:
-    """Remove proteins with their annotations and activations, and build again what counted them.
+    """Remove proteins with their annotations, activations and structures, and build again what counted them.
 
     The proteins that stay are numbered anew, so that `protein_id` stays dense.
 
@@ -105,7 +106,7 @@ def remove_proteins(warehouse: str | Path, accessions: Sequence[str]) -> RemoveR
         ]
         for sae in saes:
             _rewrite_activations(tx, sae)
-        for name in ("proteins", "annotations", "coverage"):
+        for name in _OF_PROTEINS:
             _rewrite(tx, name)
         for table in schema.tables().values():
             if table.storage == "sae" and table.name not in _KEPT_PER_SAE:

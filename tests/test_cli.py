@@ -22,6 +22,7 @@ import interplm_wh
 from interplm_wh import build, commands, docs
 from interplm_wh.cli import cli
 from interplm_wh.ingest import activation_blocks, annotation_tables, proteins
+from interplm_wh.structures import chain_map
 
 Run = subprocess.CompletedProcess[bytes]
 
@@ -291,6 +292,7 @@ def test_the_page_of_inputs_names_every_column() -> None:
     text = (Path(__file__).parents[1] / "docs" / "inputs.md").read_text()
     tables = (
         *proteins.TABLE, annotation_tables.REQUIRED, annotation_tables.OPTIONAL, activation_blocks.COLUMNS,
+        chain_map.COLUMNS,
     )  # fmt: skip
     assert [name for names in tables for name in names if f"`{name}`" not in text] == []
 

@@ -17,7 +17,7 @@ class Info:
     Attributes
     ----------
     path : Path
-    proteins, sources, plms, saes, evaluations, runs, storage : list of dict
+    proteins, sources, structures, plms, saes, evaluations, runs, storage : list of dict
         The rows of the questions of the same names in `sql/info/`.
     stale : dict of str to list of str
         For each SAE, the tables that are missing or older than what they are made from.
@@ -26,6 +26,7 @@ class Info:
     path: Path
     proteins: list[dict[str, Any]]
     sources: list[dict[str, Any]]
+    structures: list[dict[str, Any]]
     plms: list[dict[str, Any]]
     saes: list[dict[str, Any]]
     evaluations: list[dict[str, Any]]
@@ -36,7 +37,7 @@ class Info:
     def lines(self) -> list[str]:
         """Print it for people."""
         lines = [f"warehouse {self.path}", ""]
-        sections = ("proteins", "sources", "plms", "saes", "evaluations", "storage", "runs")
+        sections = ("proteins", "sources", "structures", "plms", "saes", "evaluations", "storage", "runs")
         for name in sections:
             rows: list[dict[str, Any]] = getattr(self, name)
             lines += [name, *(f"  {line}" for line in _section(rows)), ""]

@@ -91,6 +91,8 @@ def verify(warehouse: str | Path) -> VerifyReport:
                 if not damaged & set(inputs):
                     faults += checks.run(wh.con, schema.table(name), quote_identifier(name))
                 bar.advance(1)
+        if "structures" not in damaged:
+            faults += _structure_faults(wh)
     made = {mart.name for mart in marts.ordered()} - {SCALE}
     return VerifyReport(len(tables) + len(views), len(recorded), tuple(faults), tuple(sorted(damaged & made)))
 
@@ -108,6 +110,22 @@ def _views() -> dict[str, tuple[str, ...]]:
 
 def _reads_damaged(table: schema.Table, damaged: set[str]) -> bool:
     return any((c.references or "").partition(".")[0] in damaged for c in table.columns)
+
+
+def _structure_faults(wh: store.Warehouse) -> list[str]:
+    faults: list[str] = []
+    recorded = wh.sql("select distinct file, sha256 from structures order by file").to_pylist()
+    with progress.track("verifying structures", total=len(recorded), unit="files") as bar:
+        for row in recorded:
+            path = layout.structure_file(wh.path, row["file"])
+            if path is None:
+                faults.append(f"{row['file']} is no file of structures of a warehouse")
+            elif not path.is_file():
+                faults.append(f"{row['file']} is missing; add the structure again")
+            elif files.sha256(path) != row["sha256"]:
+                faults.append(f"{row['file']} was changed; add the structure again")
+            bar.advance(1)
+    return faults
 
 
 def _weights_faults(wh: store.Warehouse) -> list[str]:

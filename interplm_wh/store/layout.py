@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,9 @@ TRAINING = "training"
 UNFINISHED = ".new-"
 SAES = "saes"
 DOWNLOADS = "downloads"
+STRUCTURES = "structures"
+# What this package writes; a table that names another file is not its own, and is never followed.
+_STRUCTURE = re.compile(r"structures/[A-Za-z0-9._-]{1,64}-[0-9a-f]{16}\.(pdb|cif)")
 
 # What a message about a damaged or missing file ends with.
 DAMAGED = "see: interplm-wh verify"
@@ -61,6 +65,16 @@ def new_folder_name(table: str, *, sae: str | None = None) -> str:
 def weights(root: Path, sae: str) -> Path:
     """Return the file in which the weights of an SAE are kept."""
     return root / SAES / sae / "sae.safetensors"
+
+
+def structure_name(name: str, sha256: str, extension: str) -> str:
+    """Return the path, in the warehouse, of a file of structures: its name and a piece of its checksum."""
+    return f"{STRUCTURES}/{name}-{sha256[:16]}.{extension}"
+
+
+def structure_file(root: Path, name: str) -> Path | None:
+    """Return where a file of structures is; None where a path, in the warehouse, names none."""
+    return root / name if _STRUCTURE.fullmatch(name) else None
 
 
 def view_select(table: Table, folders: Iterable[Path | str]) -> str:

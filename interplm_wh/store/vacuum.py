@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from interplm_wh.store import layout
 from interplm_wh.store.transaction import write
 
+log = logging.getLogger(__name__)
 DAY = 86_400.0
 
 
@@ -22,22 +27,26 @@ class VacuumReport:
     ----------
     n_folders, n_bytes : int
     n_kept : int
-        Folders that no catalogue names but that are younger than a day.
+        Folders and files of structures that no catalogue names but that are younger than a day.
+    n_structures : int
+        Files of structures.
     """
 
     n_folders: int
     n_bytes: int
     n_kept: int
+    n_structures: int
 
     def lines(self) -> list[str]:
         """Print it for people."""
-        freed = f"removed {self.n_folders} folders, {self.n_bytes / 1e6:,.1f} MB"
+        files = f" and {self.n_structures} files of structures" if self.n_structures else ""
+        freed = f"removed {self.n_folders} folders{files}, {self.n_bytes / 1e6:,.1f} MB"
         kept = f"; {self.n_kept} more are not a day old yet" if self.n_kept else ""
         return [freed + kept]
 
 
 def vacuum(warehouse: str | Path, *, min_age_seconds: float = DAY) -> VacuumReport:
-    """Remove folders that neither the current nor the previous catalogue names.
+    """Remove folders, and files of structures, that neither the current nor the previous catalogue names.
 
     Parameters
     ----------
@@ -46,7 +55,7 @@ def vacuum(warehouse: str | Path, *, min_age_seconds: float = DAY) -> VacuumRepo
         Younger folders are kept, since a reader may have opened a catalogue that names them.
     """
     root = Path(warehouse).resolve()
-    n_folders = n_bytes = n_kept = 0
+    n_folders = n_bytes = n_kept = n_structures = 0
     with write(root, command="vacuum") as tx:
         named = {
             folder for (folder,) in tx.con.execute("select folder from folders").fetchall()
@@ -60,7 +69,30 @@ def vacuum(warehouse: str | Path, *, min_age_seconds: float = DAY) -> VacuumRepo
             n_bytes += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
             shutil.rmtree(folder)
             n_folders += 1
-    return VacuumReport(n_folders, n_bytes, n_kept)
+        for file in _unnamed_structures(root):
+            if time.time() - file.stat().st_mtime < min_age_seconds:
+                n_kept += 1
+                continue
+            n_bytes += file.stat().st_size
+            file.unlink()
+            n_structures += 1
+    return VacuumReport(n_folders, n_bytes, n_kept, n_structures)
+
+
+def _unnamed_structures(root: Path) -> list[Path]:
+    """Return the files of structures that no folder of the table `structures` names, of those that stay.
+
+    Where one of these cannot be read, none: it might name any of them.
+    """
+    named: set[str] = set()
+    try:
+        for part in (root / layout.LAKE / "structures").glob("*/*.parquet"):
+            named |= set(pq.read_table(part, columns=["file"])["file"].to_pylist())
+    except (pa.ArrowException, OSError) as error:
+        log.warning("files of structures are kept, since their table cannot be read: %s", error)
+        return []
+    there = ((path, path.relative_to(root).as_posix()) for path in (root / layout.STRUCTURES).glob("*"))
+    return sorted(path for path, name in there if layout.structure_file(root, name) and name not in named)
 
 
 def _folders(root: Path) -> Iterator[Path]:
