@@ -18,7 +18,11 @@ def main(root: Path) -> None:
     st.set_page_config(page_title=f"{root.name} · interplm-wh", page_icon="🧬", layout="wide")
     pages = [
         st.Page(
-            page.__file__, title=page.TITLE, url_path=page.ADDRESS, icon=page.ICON, default=page is overview
+            Path(page.__file__ or ""),
+            title=page.TITLE,
+            url_path=page.ADDRESS,
+            icon=page.ICON,
+            default=page is overview,
         )
         for page in PAGES
     ]

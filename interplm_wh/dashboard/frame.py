@@ -14,10 +14,6 @@ from interplm_wh.dashboard.reading import Reader
 
 _FRAME = "frame"
 _LOOK_EVERY = 10.0  # seconds
-BUILT_SAES = (
-    "select s.sae, s.plm, s.layer, s.architecture, s.role, s.sha256 from saes as s "
-    "where exists (from features as f where f.sae = s.sae) order by s.role = 'sae' desc, s.sae"
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def current() -> Frame:
 
 
 def _choose_sae(reader: Reader) -> dict[str, Any] | None:
-    by_name = {row["sae"]: row for row in reader.rows(BUILT_SAES).to_dicts()}
+    by_name = {row["sae"]: row for row in reader.ask("built_saes").to_dicts()}
     if not by_name:
         return None
     name = st.selectbox(

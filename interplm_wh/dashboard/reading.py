@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from interplm_wh import store
+from interplm_wh import sqlfile, store
 from interplm_wh.store import Warehouse
 
 _ANSWERS = 1000
@@ -49,6 +49,11 @@ class Reader:
     def rows(self, sql: str, values: Mapping[str, Any] = MappingProxyType({})) -> pl.DataFrame:
         """Return the rows of one query, with values for its ``$name``."""
         return _answer(str(self.path), self.warehouse.stamp, sql, tuple(sorted(values.items())))
+
+    def ask(self, name: str, values: Mapping[str, Any] = MappingProxyType({})) -> pl.DataFrame:
+        """Return the rows of a file of `sql/dashboard/`."""
+        file = sqlfile.load("dashboard", name)
+        return self.rows(file.sql, file.bind(values))
 
     def row(self, sql: str, values: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any] | None:
         """Return the first row, or None."""

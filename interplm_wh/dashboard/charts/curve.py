@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
 from interplm_wh.dashboard.charts.look import KINDS
 
 _F1 = (0.3, 0.5, 0.7, 0.9)
 
 
-def curves(rows: pl.DataFrame) -> alt.LayerChart:
+def curves(rows: pl.DataFrame) -> ChartType:
     """Draw one line per feature over lines of equal F1.
 
     Parameters
@@ -51,7 +52,7 @@ def curves(rows: pl.DataFrame) -> alt.LayerChart:
             ],
         )
     )
-    chart: alt.LayerChart = alt.layer(same, labels, lines).properties(height=360)
+    chart: ChartType = alt.layer(same, labels, lines).properties(height=360)
     return chart
 
 

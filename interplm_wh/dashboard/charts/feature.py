@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
 from interplm_wh.dashboard.charts.look import ONE
 
 
-def histogram(rows: pl.DataFrame) -> alt.Chart:
+def histogram(rows: pl.DataFrame) -> ChartType:
     """Draw residues per activation.
 
     Parameters
@@ -25,7 +26,7 @@ def histogram(rows: pl.DataFrame) -> alt.Chart:
         pl.col("n_residues"),
         pl.lit(0.8).alias("foot"),  # a logarithmic axis has no 0
     )
-    return (
+    chart: ChartType = (
         alt.Chart(shown)
         .mark_bar(color=ONE, opacity=0.9)
         .encode(
@@ -43,9 +44,10 @@ def histogram(rows: pl.DataFrame) -> alt.Chart:
         )
         .properties(height=230)
     )
+    return chart
 
 
-def amino_acids(rows: pl.DataFrame) -> alt.LayerChart:
+def amino_acids(rows: pl.DataFrame) -> ChartType:
     """Draw how much more often each letter is under the feature than in all residues.
 
     Parameters

@@ -6,6 +6,7 @@ import json
 
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
 from interplm_wh.dashboard.charts.look import ACTIVATION, kind_scale, kinds_of
 
@@ -14,7 +15,7 @@ _CELL, _LANE = 15, 15
 """Pixels of a feature's row, and of a lane of annotations."""
 
 
-def heatmap(cells: pl.DataFrame, annotations: pl.DataFrame, *, length: int) -> alt.VConcatChart:
+def heatmap(cells: pl.DataFrame, annotations: pl.DataFrame, *, length: int) -> ChartType:
     """Draw features below lanes of annotations, on one axis of residues; `PICK` selects a cell.
 
     Parameters
@@ -66,7 +67,9 @@ def heatmap(cells: pl.DataFrame, annotations: pl.DataFrame, *, length: int) -> a
         .properties(height=_CELL * max(len(names), 1))
     )
     parts = [*_annotated(annotations, scale), features]
-    return alt.vconcat(*parts, spacing=4).resolve_scale(x="shared", color="independent", y="independent")
+    chart: ChartType = alt.vconcat(*parts, spacing=4)
+    chart = chart.resolve_scale(x="shared", color="independent", y="independent")
+    return chart
 
 
 def _annotated(annotations: pl.DataFrame, scale: alt.Scale) -> list[alt.Chart]:

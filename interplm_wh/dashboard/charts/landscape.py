@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
 from interplm_wh.dashboard.charts.look import NO_KIND, kind_scale, kinds_of
 
@@ -11,7 +12,7 @@ PICK = "pick"
 _OTHER = "another category"
 
 
-def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> alt.LayerChart:
+def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> ChartType:
     """Draw one point per feature; `PICK` is the selection of one.
 
     Parameters
@@ -29,7 +30,7 @@ def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> alt.LayerChar
         .then(pl.col("category"))
         .otherwise(pl.lit(_OTHER))
         .alias("kind"),
-        pl.col("concept").fill_null("–"),
+        pl.col("concept").fill_null("-"),
     )
     others = tuple(name for name in (_OTHER, NO_KIND) if (shown["kind"] == name).any())
     pick = alt.selection_point(name=PICK, fields=["feature"], nearest=True, empty=False)

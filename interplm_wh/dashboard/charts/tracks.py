@@ -6,6 +6,7 @@ import json
 
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
 from interplm_wh.dashboard.charts.look import ACTIVATION, kind_scale, kinds_of
 
@@ -22,7 +23,7 @@ _OF_RESIDUES = [
 ]
 
 
-def strips(proteins: pl.DataFrame, cells: pl.DataFrame, annotations: pl.DataFrame) -> alt.LayerChart:
+def strips(proteins: pl.DataFrame, cells: pl.DataFrame, annotations: pl.DataFrame) -> ChartType:
     """Draw whole proteins, one above the other, in the order of `proteins`.
 
     Parameters
@@ -67,7 +68,7 @@ def strips(proteins: pl.DataFrame, cells: pl.DataFrame, annotations: pl.DataFram
     return _stacked(layers, rows)
 
 
-def windows(proteins: pl.DataFrame, residues: pl.DataFrame) -> alt.LayerChart:
+def windows(proteins: pl.DataFrame, residues: pl.DataFrame) -> ChartType:
     """Draw the residues around each protein's maximum, letter by letter.
 
     Parameters
@@ -161,8 +162,9 @@ def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X) -> list[alt.
     ]
 
 
-def _stacked(layers: list[alt.Chart], rows: pl.DataFrame) -> alt.LayerChart:
+def _stacked(layers: list[alt.Chart], rows: pl.DataFrame) -> ChartType:
     """Put layers over each other, each with colours of its own."""
-    chart: alt.LayerChart = alt.layer(*layers)
+    chart: ChartType = alt.layer(*layers)
     chart = chart.resolve_scale(color="independent").properties(height=ROW * len(rows) + 20)
-    return chart.configure_view(strokeWidth=0).configure_axisX(grid=False)
+    chart = chart.configure_view(strokeWidth=0).configure_axisX(grid=False)
+    return chart

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import altair as alt
 import polars as pl
+from altair.typing import ChartType
 
 from interplm_wh.dashboard.charts.look import kind_scale, kinds_of
 
 PICK = "pick"
 
 
-def versus(rows: pl.DataFrame, *, left: str, right: str) -> alt.LayerChart:
+def versus(rows: pl.DataFrame, *, left: str, right: str) -> ChartType:
     """Draw one point per concept: F1 on test of either SAE, 0 where it has no feature; `PICK` selects one.
 
     Parameters
@@ -53,5 +54,5 @@ def versus(rows: pl.DataFrame, *, left: str, right: str) -> alt.LayerChart:
         )
         .add_params(pick)
     )
-    chart: alt.LayerChart = alt.layer(line, points).properties(height=420)
+    chart: ChartType = alt.layer(line, points).properties(height=420)
     return chart

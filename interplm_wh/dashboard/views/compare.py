@@ -21,9 +21,7 @@ def show() -> None:
         frame.no_sae()
         return
     st.title("Two SAEs side by side")
-    others = [
-        row for row in frame.current().reader.rows(frame.BUILT_SAES).to_dicts() if row["sae"] != sae["sae"]
-    ]
+    others = [row for row in frame.current().reader.ask("built_saes").to_dicts() if row["sae"] != sae["sae"]]
     if not others:
         frame.nothing_yet(
             "There is one SAE only; the raw neurons are a good one to compare with.",
@@ -62,7 +60,7 @@ def _quality(rows: list[dict[str, Any]]) -> None:
             explained = metrics.get("variance_explained")
             right.metric(
                 "Variance explained",
-                "–" if explained is None else f"{explained:.3f}",
+                "-" if explained is None else f"{explained:.3f}",
                 help="Of the hidden states of test; interplm-wh evaluate measures it.",
             )
 
@@ -108,13 +106,8 @@ def _concepts(left: str, right: str) -> None:
 
 
 def _later() -> None:
-    there = (
-        frame.current()
-        .reader.rows(
-            "select table_name from information_schema.tables where table_name in ('feature_pairs', 'pair_evidence')"
-        )["table_name"]
-        .to_list()
-    )
+    tables = "select table_name from information_schema.tables"
+    there = frame.current().reader.rows(tables)["table_name"].to_list()
     missing = [name for name in ("feature_pairs", "pair_evidence") if name not in there]
     if missing:
         st.caption(

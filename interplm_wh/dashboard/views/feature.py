@@ -122,14 +122,14 @@ def _summary(stats: dict[str, Any], values: dict[str, Any], *, n_chosen: int) ->
         values,
     )
     means = (
-        f"Of all concepts it marks **{frame.plain(best['concept'])}** best: F1 {best['f1_per_domain']:.2f} on "
-        "held-out proteins."
+        f"Of all concepts it marks **{frame.plain(best['concept'])}** best: "
+        f"F1 {best['f1_per_domain']:.2f} on held-out proteins."
         if best
         else "It marks no concept that is annotated here."
     )
     st.markdown(
-        f"Present on **{stats['pct_proteins']:.2f} %** of the proteins ({stats['n_proteins']:,}), and there on "
-        f"**{stats['avg_pct_residues_when_present']:.1f} %** of the residues. {means}"
+        f"Present on **{stats['pct_proteins']:.2f} %** of the proteins ({stats['n_proteins']:,}), "
+        f"and there on **{stats['avg_pct_residues_when_present']:.1f} %** of the residues. {means}"
     )
     st.caption(
         f"{n_chosen:,} features pass the filters. Present: activation above 0.05, where 1 is the highest "

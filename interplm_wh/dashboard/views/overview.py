@@ -11,35 +11,24 @@ from interplm_wh.dashboard import frame
 from interplm_wh.dashboard.charts.landscape import PICK, landscape
 
 TITLE, ADDRESS, ICON = "Overview", "overview", ":material/dashboard:"
-_COUNTS = (
-    "select (select count(*) from proteins) as proteins, (select coalesce(sum(length), 0) from proteins) as "
-    "residues, (select count(*) from annotations) as annotations, (select count(*) from concepts where "
-    "source != 'sequence') as concepts, (select count(*) from plms) as plms, (select count(*) from saes) as saes"
-)
-_QUALITY = (
-    "select s.sae, s.role, s.architecture, s.plm, s.layer, s.n_features, m.l0, m.variance_explained, "
-    "m.pct_recovered_masked, m.pct_dead from saes as s left join sae_metrics as m "
-    "on s.sae = m.sae and m.evaluated_on = 'test' order by s.role = 'sae' desc, s.sae"
-)
+_NAMES = {
+    "Proteins": "n_proteins", "Residues": "n_residues", "Annotations": "n_annotations",
+    "Concepts": "n_concepts", "PLMs": "n_plms", "SAEs": "n_saes",
+}  # fmt: skip
 
 
 def show() -> None:
     """Draw the page."""
     reader = frame.current().reader
-    counts = reader.row(_COUNTS) or {}
+    (counts,) = reader.ask("warehouse_counts").to_dicts()
     st.title("What is in this warehouse")
-    for column, (name, value) in zip(st.columns(len(counts)), counts.items(), strict=True):
-        column.metric(
-            name.replace("plms", "PLMs").replace("saes", "SAEs").capitalize()
-            if name not in ("plms", "saes")
-            else name[:-1].upper() + "s",
-            f"{value:,}",
-        )
+    for column, (name, value) in zip(st.columns(len(_NAMES)), _NAMES.items(), strict=True):
+        column.metric(name, f"{counts[value]:,}")
     sae = frame.current().sae
     if sae is None:
         frame.no_sae()
         return
-    _saes(reader.rows(_QUALITY))
+    _saes(reader.ask("sae_quality"))
     _found(sae)
     _landscape(sae)
 
@@ -79,7 +68,7 @@ def _found(sae: dict[str, Any]) -> None:
         "mark it with F1 above 0.5 there and on the other half (test)."
     )
     pairs = reader.rows("from report_pairs($sae)", {"sae": sae["sae"]}).filter(~pl.col("is_amino_acid"))
-    controls = [row for row in reader.rows(frame.BUILT_SAES).to_dicts() if row["role"] != "sae"]
+    controls = [row for row in reader.ask("built_saes").to_dicts() if row["role"] != "sae"]
     shown = pairs.select(
         "concept", "feature", "threshold", "test_f1_per_domain", "valid_f1_per_domain", "is_found"
     )

@@ -10,12 +10,6 @@ from interplm_wh.dashboard import frame
 from interplm_wh.dashboard.charts.heatmap import PICK, heatmap
 
 TITLE, ADDRESS, ICON = "Protein", "protein", ":material/view_timeline:"
-_MATCHES = (
-    "select p.accession, p.name, p.organism, p.length, p.split from proteins as p "
-    "where exists (from encodings as e where e.sae = $sae and e.protein_id = p.protein_id) "
-    "and (contains(lower(p.accession), lower($text)) or contains(lower(p.name), lower($text))) "
-    "order by lower(p.accession) = lower($text) desc, p.accession limit 50"
-)
 _ORDERS = {"strength": "strongest first", "meaning": "known concept first"}
 
 
@@ -49,7 +43,7 @@ def _choose(sae: str) -> dict[str, Any] | None:
         placeholder="accession, or a part of the name",
         help="Any protein that was encoded. An accession of its own opens at once.",
     )
-    found = frame.current().reader.rows(_MATCHES, {"sae": sae, "text": text.strip()})
+    found = frame.current().reader.ask("protein_search", {"sae": sae, "text": text.strip()})
     if not len(found):
         st.info("No encoded protein has this accession, or this in its name.", icon=":material/search_off:")
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import polars as pl
 import streamlit as st
 
@@ -26,7 +25,7 @@ def show() -> None:
         key="text",
         height=160,
         placeholder="MKTAYIAKQRQISFVKSHFSRQ…",
-        help=f"At most {live.MOST_SEQUENCES} sequences and {live.MOST_RESIDUES:,} residues; it stays on this machine.",
+        help=f"At most {live.MOST_SEQUENCES} sequences, {live.MOST_RESIDUES:,} residues; kept here.",
     )
     st.button("Encode", type="primary", icon=":material/play_arrow:")
     if not text.strip():
@@ -97,7 +96,7 @@ def _draw(
                 "shared %",
                 format="%.1f",
                 help=(
-                    "Over the 100 strongest features: the lower of both activations, as a share of the sequence's own."
+                    "Over the 100 strongest features: the lower of both activations, as a share of its own."
                 ),
             )
         },

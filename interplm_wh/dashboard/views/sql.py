@@ -55,7 +55,7 @@ def _console() -> None:
             bind="query-params",
             height=220,
             placeholder="from saes",
-            help=f"It reads this warehouse and nothing else, for at most {_SECONDS:.0f} seconds and {_ROWS:,} rows.",
+            help=f"It reads this warehouse alone, for at most {_SECONDS:.0f} seconds and {_ROWS:,} rows.",
         )
         asked = st.form_submit_button("Run", type="primary", icon=":material/play_arrow:")
     if not sql.strip():
