@@ -5,22 +5,25 @@ PIP_ARGS ?=
 BIN := .venv/bin
 DEMO ?= demo-warehouse
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo dashboard test lint docs bench clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts]'
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts,dashboard]'
 	touch $@
 
 # Tests need the classes of dictionary-learning alone; what it draws in (by nnsight, a torchvision for
 # another build of torch) keeps transformers from loading.
 .venv/installed-test: .venv/installed
-	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts,test]'
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts,dashboard,test]'
 	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt --no-deps dictionary-learning
 	touch $@
 
 demo: .venv/installed
 	$(BIN)/interplm-wh -w $(DEMO) demo
+
+dashboard: .venv/installed
+	$(BIN)/interplm-wh -w $(DEMO) dashboard
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

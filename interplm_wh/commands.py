@@ -2,6 +2,7 @@
 
 from interplm_wh.ask import compare, info, query, report, shell, verify
 from interplm_wh.build import build, scale
+from interplm_wh.dashboard import serve as dashboard
 from interplm_wh.demo import run_demo as demo
 from interplm_wh.encode import encode
 from interplm_wh.evaluate import evaluate
@@ -23,6 +24,7 @@ __all__ = [
     "add_structures",
     "build",
     "compare",
+    "dashboard",
     "demo",
     "encode",
     "evaluate",

@@ -61,7 +61,13 @@ def test_the_plain_shell_answers_them_all_the_same(demo_warehouse: Path) -> None
 def test_every_macro_is_described_and_typed(demo_warehouse: Path, name: str) -> None:
     file = sqlfile.load("macros", name)
     values = {"wanted_sae": "'demo-sae'", "wanted_feature": "1", "wanted_accession": "'x'"}
-    values |= {"wanted_position": "1", "wanted_concept": "'x'"}
+    values |= {"wanted_position": "1", "wanted_concept": "'x'", "wanted_accessions": "['x']"}
+    values |= {
+        "cut": "0.5",
+        "wanted_split": "'test'",
+        "left_sae": "'demo-sae'",
+        "right_sae": "'demo-neurons'",
+    }
     given = ", ".join(values[p.name] for p in file.params if p.default is None)
     with interplm_wh.open(demo_warehouse) as wh:
         assert set(file.grain) - {"one row"} <= set(wh.sql(f"from {name}({given})").column_names)
