@@ -18,9 +18,7 @@ _WEIGHTS = "saes/demo-sae/sae.safetensors"
 
 
 @pytest.mark.parametrize("block_bytes", [1, 3000, 1 << 30])
-def test_neighbours_are_the_nearest_of_all(
-    block_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_neighbours_are_the_nearest_of_all(block_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directions, "_BLOCK_BYTES", block_bytes)
     decoder = np.random.default_rng(1).normal(size=(7, 90)).astype(np.float32)
     features, neighbours, cosines = directions.nearest(decoder, k=4)
@@ -101,7 +99,7 @@ def test_other_weights_under_the_name_make_the_table_anew(demo_warehouse: Path, 
     with interplm_wh.store.write(copy, command="test") as tx:
         tx.con.execute("update saes set sha256 = ? where sae = 'demo-sae'", [files.sha256(weights)])
         tx.publish()
-    assert build(copy).rebuilt == ("demo-sae/decoder_neighbours",)
+    assert "demo-sae/decoder_neighbours" in build(copy).rebuilt
     with interplm_wh.open(copy) as wh:
         rows = wh.sql("from feature_neighbours('demo-sae', 0)").to_pylist()
     unit = tensors["decoder.weight"] / np.linalg.norm(tensors["decoder.weight"], axis=0)

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
+import polars as pl
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 from streamlit.navigation.page import StreamlitPage
 
 from interplm_wh.dashboard.reading import Reader
 
 _FRAME = "frame"
+ACTIVATION_COLUMNS: dict[str, ColumnConfig | str | None] = {
+    "activation": st.column_config.ProgressColumn(
+        "activation", min_value=0, max_value=1, format="%.3f", color="blue"
+    ),
+    "n_residues": st.column_config.NumberColumn("residues with it", format="localized"),
+    "amino_acid": "amino acid",
+}
 _LOOK_EVERY = 10.0  # seconds
 
 
@@ -56,6 +66,35 @@ def current() -> Frame:
     """Return the frame of this run."""
     found: Frame = st.session_state[_FRAME]
     return found
+
+
+def is_dark() -> bool:
+    """Whether the page is dark."""
+    return st.context.theme.type == "dark"
+
+
+def picked_row(
+    rows: pl.DataFrame,
+    *,
+    key: str,
+    alt: str,
+    columns: Mapping[str, Any] = MappingProxyType({}),
+    height: int | Literal["auto"] = "auto",
+) -> dict[str, Any] | None:
+    """Draw a table of which one row can be chosen, and return that row."""
+    event = st.dataframe(
+        rows,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=key,
+        alt=alt,
+        height=height,
+        column_config=dict(columns),
+    )
+    chosen = event.selection.rows
+    # What was chosen may belong to rows that are no longer there.
+    return rows.row(chosen[0], named=True) if chosen and chosen[0] < len(rows) else None
 
 
 def _choose_sae(reader: Reader) -> dict[str, Any] | None:

@@ -62,6 +62,8 @@ def serve(
         "false",
         "--browser.gatherUsageStats",
         "false",
+        "--runner.magicEnabled",
+        "false",
         "--client.toolbarMode",
         "viewer",
         "--client.showErrorDetails",

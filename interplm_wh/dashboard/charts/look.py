@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import altair as alt
 import polars as pl
 
@@ -10,9 +12,28 @@ KINDS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3
 PLAIN = "#8A8F98"
 """Of what has no kind."""
 ONE = "#0072B2"
-ACTIVATION = alt.Scale(scheme="viridis", domain=[0, 1], clamp=True)
-"""Of normalised activations; what the scale has not seen is drawn like its end."""
 NO_KIND = "no known concept"
+OTHER = "other"
+
+
+def activation_scale(*, dark: bool) -> alt.Scale:
+    """Return the colours of normalised activations; what the scale has not seen is drawn like its end.
+
+    Weak ones are near the background on light and on dark, so that strong ones stand out on both.
+    """
+    return alt.Scale(scheme="viridis" if dark else "yellowgreenblue", domain=[0, 1], clamp=True)
+
+
+def activation_colour(*, dark: bool, orient: Literal["top", "bottom"] = "top") -> alt.Color:
+    """Return the channel that colours by normalised activation, with its legend."""
+    legend = alt.Legend(title="Activation", orient=orient)
+    return alt.Color("activation:Q", scale=activation_scale(dark=dark), legend=legend)
+
+
+def letter_colour(*, dark: bool) -> alt.Condition:
+    """Return the colour of letters over cells coloured by activation: dark over bright, bright over dark."""
+    strong, weak = ("#111111", "#FFFFFF") if dark else ("#FFFFFF", "#111111")
+    return alt.condition(alt.datum.activation > 0.55, alt.value(strong), alt.value(weak))
 
 
 def kinds_of(column: pl.Series, *, most: int = len(KINDS)) -> list[str]:
@@ -24,3 +45,11 @@ def kinds_of(column: pl.Series, *, most: int = len(KINDS)) -> list[str]:
 def kind_scale(kinds: list[str], *, others: tuple[str, ...] = ()) -> alt.Scale:
     """Return one colour per kind, and grey for the others."""
     return alt.Scale(domain=[*kinds, *others], range=[*KINDS[: len(kinds)], *(PLAIN for _ in others)])
+
+
+def by_category(rows: pl.DataFrame, kinds: list[str]) -> tuple[pl.DataFrame, alt.Scale]:
+    """Return rows with other categories than `kinds` under `OTHER`, and the colours of the categories."""
+    kept = pl.when(pl.col("category").is_in(kinds)).then("category").otherwise(pl.lit(OTHER))
+    shown = rows.with_columns(category=kept)
+    others = (OTHER,) if (shown["category"] == OTHER).any() else ()
+    return shown, kind_scale(kinds, others=others)

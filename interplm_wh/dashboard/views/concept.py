@@ -7,9 +7,8 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from interplm_wh.dashboard import frame
+from interplm_wh.dashboard import examples, frame
 from interplm_wh.dashboard.charts.curve import curves
-from interplm_wh.dashboard.charts.tracks import strips
 
 TITLE, ADDRESS, ICON = "Concept", "concept", ":material/label:"
 _OUTCOMES = {
@@ -139,28 +138,20 @@ def _cases(values: dict[str, Any]) -> None:
     if st.button(f"Open feature {values['feature']}", icon=":material/open_in_new:"):
         frame.current().go("feature", {"feature": values["feature"]})
     there = [outcome for outcome in _OUTCOMES if (rows["outcome"] == outcome).any()]
-    which = (
-        st.segmented_control(
-            "Cases", there, default=there[0], format_func=_OUTCOMES.__getitem__, key="cases", required=True
-        )
-        or there[0]
+    which = st.segmented_control(
+        "Cases",
+        there,
+        default=there[0],
+        format_func=_OUTCOMES.__getitem__,
+        key="cases",
+        bind="query-params",
+        required=True,
+        on_change=examples.forget,
+        help="Marked: the feature is active above the threshold.",
     )
-    shown = rows.filter(pl.col("outcome") == which).drop("outcome")
-    accessions = tuple(shown["accession"].to_list())
-    cells = reader.rows(
-        "from feature_strips($sae, $feature, $proteins)",
-        {"sae": values["sae"], "feature": values["feature"], "proteins": accessions},
-    )
-    annotated = reader.rows("from annotations_of($proteins)", {"proteins": accessions})
-    st.altair_chart(
-        strips(shown, cells, _only(annotated, values["concept"])), alt="Proteins with the concept beneath"
-    )
-    st.dataframe(shown, hide_index=True, alt="The proteins of the chart")
-
-
-def _only(annotated: pl.DataFrame, concept: str) -> pl.DataFrame:
-    """Keep one concept, in the first lane."""
-    return annotated.filter(pl.col("concept") == concept).with_columns(lane=pl.lit(1))
+    shown = rows.filter(pl.col("outcome") == (which or there[0])).drop("outcome")
+    chosen = {name: values[name] for name in ("sae", "feature")}
+    examples.show(chosen, shown, only=values["concept"])
 
 
 if __name__ == "__main__":  # as Streamlit runs a page

@@ -93,7 +93,7 @@ def _heatmap(values: dict[str, Any], protein: dict[str, Any]) -> None:
     if len(annotated) and annotated["n_concepts"][0] > 12:
         st.caption(f"12 of {annotated['n_concepts'][0]} annotated concepts are drawn, those that cover most.")
     event = st.altair_chart(
-        heatmap(cells, annotated, length=protein["length"]),
+        heatmap(cells, annotated, length=protein["length"], dark=frame.is_dark()),
         on_select="rerun",
         selection_mode=PICK,
         key="heatmap",

@@ -79,7 +79,12 @@ def _draw(
     if picked.selection.rows:
         frame.current().go("feature", {"feature": mine["feature"][picked.selection.rows[0]]})
     st.altair_chart(
-        heatmap(_cells(mine.head(_SHOWN), activations, name), pl.DataFrame(), length=len(sequences[name])),
+        heatmap(
+            _cells(mine.head(_SHOWN), activations, name),
+            pl.DataFrame(),
+            length=len(sequences[name]),
+            dark=frame.is_dark(),
+        ),
         alt="The strongest features along the sequence",
     )
     st.header("Proteins that share most features")
