@@ -21,11 +21,6 @@ _MOST_RESIDUES = 1000
 _PROTEIN = "select accession, name, length, sequence from proteins where accession = $protein"
 
 
-def forget() -> None:
-    """Look at the first protein again, since another feature has others."""
-    st.session_state.pop(CHOSEN, None)
-
-
 def show(values: dict[str, Any], rows: pl.DataFrame, *, only: str | None = None) -> None:
     """Draw proteins, and closely the one that is chosen.
 
@@ -39,6 +34,11 @@ def show(values: dict[str, Any], rows: pl.DataFrame, *, only: str | None = None)
         The one concept that is drawn beneath.
     """
     names = rows["accession"].to_list()
+    asked = (values["sae"], values["feature"], *names)
+    # Other proteins: the first of them. Not where a page is opened, whose address may name any.
+    if st.session_state.setdefault(frame.EXAMPLES_OF, asked) != asked and names:
+        st.session_state[CHOSEN] = names[0]
+    st.session_state[frame.EXAMPLES_OF] = asked
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     chosen = left.selectbox(
         "Protein that is looked at closely",
@@ -77,7 +77,7 @@ def _overview(
     asked = {**values, "proteins": tuple(rows["accession"].to_list())}
     if look.is_close and rows["activation"].max():
         residues = reader.rows("from feature_windows($sae, $feature, $proteins)", asked)
-        chart = windows(rows, residues, dark=frame.is_dark())
+        chart = windows(rows, residues, spans, kinds=look.kinds, dark=frame.is_dark())
     else:
         cells = reader.rows("from feature_strips($sae, $feature, $proteins)", asked)
         chart = strips(rows, cells, spans, kinds=look.kinds, chosen=chosen, dark=frame.is_dark())

@@ -16,6 +16,8 @@ from streamlit.navigation.page import StreamlitPage
 from interplm_wh.dashboard.reading import Reader
 
 _FRAME = "frame"
+EXAMPLES_OF = "examples_of"
+"""Of the session: the proteins that the page showed last."""
 ACTIVATION_COLUMNS: dict[str, ColumnConfig | str | None] = {
     "activation": st.column_config.ProgressColumn(
         "activation", min_value=0, max_value=1, format="%.3f", color="blue"
@@ -45,6 +47,7 @@ class Frame:
 
     def go(self, address: str, values: Mapping[str, Any]) -> None:
         """Open another page with these values in its address."""
+        st.session_state.pop(EXAMPLES_OF, None)
         st.switch_page(self.pages[address], query_params={name: str(v) for name, v in values.items()})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from interplm_wh.dashboard import examples, frame
+from interplm_wh.dashboard import frame
 
 _FEATURE = "feature"
 _MEANINGS = {"any": "all", "concept": "finds a concept", "none": "no known concept"}
@@ -30,7 +30,6 @@ def choose(sae: dict[str, Any]) -> tuple[int, list[int]]:
         step=1,
         key=_FEATURE,
         bind="query-params",
-        on_change=examples.forget,
         help="Number of the feature, counted from 0 as in the checkpoint.",
     )
     before = [f for f in found if f < now]
@@ -55,7 +54,6 @@ def choose(sae: dict[str, Any]) -> tuple[int, list[int]]:
 def go_to(feature: int) -> None:
     """Look at another feature from the next run on."""
     st.session_state[_FEATURE] = feature
-    examples.forget()
 
 
 def _filtered(sae: str) -> list[int]:

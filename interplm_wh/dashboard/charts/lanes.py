@@ -11,7 +11,9 @@ _LANE = 17
 """Pixels of a lane."""
 
 
-def lanes(annotations: pl.DataFrame, scale: alt.Scale, kinds: list[str]) -> list[alt.Chart]:
+def lanes(
+    annotations: pl.DataFrame, scale: alt.Scale, kinds: list[str], *, most: int = 220
+) -> list[alt.Chart]:
     """Draw annotations over an axis of residues; nothing where there are none.
 
     Parameters
@@ -22,6 +24,8 @@ def lanes(annotations: pl.DataFrame, scale: alt.Scale, kinds: list[str]) -> list
         Of residues.
     kinds : list of str
         Categories that have a colour of their own, in the order of the colours.
+    most : int
+        Pixels of a name.
     """
     if not len(annotations):
         return []
@@ -38,7 +42,7 @@ def lanes(annotations: pl.DataFrame, scale: alt.Scale, kinds: list[str]) -> list
                 "concept:N",
                 sort=order,
                 title=None,
-                axis=alt.Axis(labelLimit=220, labelOverlap=False, labelFontSize=11, ticks=False),
+                axis=alt.Axis(labelLimit=most, labelOverlap=False, labelFontSize=11, ticks=False),
             ),
             color=alt.Color("category:N", scale=colours, legend=None),
             tooltip=[

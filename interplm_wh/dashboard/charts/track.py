@@ -45,7 +45,11 @@ def track(
     scale = alt.Scale(domain=[first - 0.5, last + 0.5], nice=False)
     within = (pl.col("stop") >= first) & (pl.col("start") <= last)
     bars = _bars(cells.filter(within), scale, dark=dark)
-    parts = [bars, *_letters(letters, scale, dark=dark), *lanes(annotations.filter(within), scale, kinds)]
+    parts = [
+        bars,
+        *_letters(letters, scale, dark=dark),
+        *lanes(annotations.filter(within), scale, kinds, most=130),
+    ]
     chart: ChartType = alt.vconcat(*parts, spacing=4)
     chart = chart.resolve_scale(x="shared", color="independent", y="independent")
     return chart
@@ -85,11 +89,15 @@ def _letters(letters: pl.DataFrame, scale: alt.Scale, *, dark: bool) -> list[Cha
         alt.Tooltip("position:Q", title="residue", format="d"),
         alt.Tooltip("activation:Q", title="activation", format=".3f"),
     ]
-    cells = base.mark_rect(clip=True).encode(
-        x=alt.X("left:Q", title=None, axis=None, scale=scale),
-        x2="right:Q",
-        color=alt.Color("activation:Q", scale=activation_scale(dark=dark), legend=None),
-        tooltip=tips,
+    cells = (
+        base.transform_filter(alt.datum.activation > 0)
+        .mark_rect(clip=True)
+        .encode(
+            x=alt.X("left:Q", title=None, axis=None, scale=scale),
+            x2="right:Q",
+            color=alt.Color("activation:Q", scale=activation_scale(dark=dark), legend=None),
+            tooltip=tips,
+        )
     )
     text = base.mark_text(fontSize=10, font="monospace", clip=True).encode(
         x=alt.X("position:Q", title=None, axis=None, scale=scale),

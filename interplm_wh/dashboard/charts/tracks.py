@@ -99,10 +99,18 @@ def strips(
         .encode(x=x, x2="right:Q", y=_y("row", rows), y2="foot:Q")
         .transform_calculate(foot=f"datum.row + {_STRIP}")
     )
-    return _stacked([grounds, bars, frame, *_lanes(annotations, rows, x, kinds)], rows)
+    placed = annotations.with_columns(left=pl.col("start") - 0.5, right=pl.col("stop") + 0.5)
+    return _stacked([grounds, bars, frame, *_lanes(placed, rows, x, kinds)], rows)
 
 
-def windows(proteins: pl.DataFrame, residues: pl.DataFrame, *, dark: bool) -> ChartType:
+def windows(
+    proteins: pl.DataFrame,
+    residues: pl.DataFrame,
+    annotations: pl.DataFrame,
+    *,
+    kinds: list[str],
+    dark: bool,
+) -> ChartType:
     """Draw the residues around each protein's maximum, letter by letter.
 
     Parameters
@@ -111,6 +119,10 @@ def windows(proteins: pl.DataFrame, residues: pl.DataFrame, *, dark: bool) -> Ch
         accession, length.
     residues : DataFrame
         Of the macro `feature_windows`.
+    annotations : DataFrame
+        Of the macro `annotations_of`.
+    kinds : list of str
+        Categories that have a colour of their own, in the order of the colours.
     dark : bool
         Whether the page is dark.
     """
@@ -123,13 +135,20 @@ def windows(proteins: pl.DataFrame, residues: pl.DataFrame, *, dark: bool) -> Ch
     )
     x = alt.X("left:Q", title="Residues from the strongest one", scale=alt.Scale(nice=False))
     tips = [alt.Tooltip("amino_acid:N", title="amino acid"), *_OF_RESIDUES]
-    cells = base.mark_rect().encode(
-        x=x,
-        x2="right:Q",
-        y=_y("row", rows),
-        y2="foot:Q",
-        color=activation_colour(dark=dark),
-        tooltip=tips,
+    grounds = base.mark_rect(color=PLAIN, opacity=0.18).encode(
+        x=x, x2="right:Q", y=_y("row", rows), y2="foot:Q", tooltip=tips
+    )
+    cells = (
+        base.transform_filter(alt.datum.activation > 0)
+        .mark_rect()
+        .encode(
+            x=x,
+            x2="right:Q",
+            y=_y("row", rows),
+            y2="foot:Q",
+            color=activation_colour(dark=dark),
+            tooltip=tips,
+        )
     )
     letters = base.mark_text(fontSize=10, font="monospace").encode(
         x=alt.X("away:Q"),
@@ -139,7 +158,22 @@ def windows(proteins: pl.DataFrame, residues: pl.DataFrame, *, dark: bool) -> Ch
         color=letter_colour(dark=dark),
     )
     pick = alt.selection_point(name=PICK, fields=["accession"], on="click", empty=False)
-    return _stacked([cells.add_params(pick), letters], rows)
+    lanes = _lanes(_within(annotations, residues), rows, x, kinds)
+    return _stacked([grounds.add_params(pick), cells, letters, *lanes], rows)
+
+
+def _within(annotations: pl.DataFrame, residues: pl.DataFrame) -> pl.DataFrame:
+    """Return the pieces of annotations that lie in windows, placed by the distance from the maximum."""
+    frames = residues.group_by("accession").agg(
+        centre=(pl.col("position") - pl.col("away")).first(),
+        low=pl.col("away").min() - 0.5,
+        high=pl.col("away").max() + 0.5,
+    )
+    placed = annotations.join(frames, on="accession").with_columns(
+        left=pl.max_horizontal(pl.col("start") - pl.col("centre") - 0.5, "low"),
+        right=pl.min_horizontal(pl.col("stop") - pl.col("centre") + 0.5, "high"),
+    )
+    return placed.filter(pl.col("left") < pl.col("right"))
 
 
 def _placed(proteins: pl.DataFrame) -> pl.DataFrame:
@@ -173,15 +207,13 @@ def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X, kinds: list[
     shown = (
         coloured.join(rows, on="accession")
         .with_columns(
-            left=pl.col("start") - 0.5,
-            right=pl.col("stop") + 0.5,
             head=pl.col("row") + _STRIP + _GAP + (pl.col("lane") - 1) * (_LANE + _GAP),
         )
         .with_columns(foot=pl.col("head") + _LANE)
     )
     return [
         alt.Chart(shown)
-        .mark_rect(opacity=0.95, stroke="#FFFFFF", strokeWidth=0.4)
+        .mark_rect()
         .encode(
             x=x,
             x2="right:Q",

@@ -146,7 +146,6 @@ def _cases(values: dict[str, Any]) -> None:
         key="cases",
         bind="query-params",
         required=True,
-        on_change=examples.forget,
         help="Marked: the feature is active above the threshold.",
     )
     shown = rows.filter(pl.col("outcome") == (which or there[0])).drop("outcome")

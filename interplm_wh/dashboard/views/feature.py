@@ -101,7 +101,6 @@ def _proteins(values: dict[str, Any]) -> None:
             required=True,
             format_func=lambda key: names.get(key, key),
             bind="query-params",
-            on_change=examples.forget,
             help="The strongest, or a draw from each range of activation: what a feature means should hold "
             "for weak ones too.",
         )
