@@ -156,7 +156,7 @@ def _closely(values: dict[str, Any], accession: str, spans: pl.DataFrame, *, loo
         st.caption("Drag to move along the protein, scroll to zoom.")
         _residues(residues)
     with right:
-        _structure(protein, residues)
+        structure(protein, residues, what=f"feature {values['feature']}")
 
 
 def _residues(residues: pl.DataFrame) -> None:
@@ -172,5 +172,6 @@ def _residues(residues: pl.DataFrame) -> None:
             st.caption(f"The {_MOST_RESIDUES:,} strongest.")
 
 
-def _structure(protein: dict[str, Any], residues: pl.DataFrame) -> None:
-    st.caption(f"{protein['length']} {len(residues)}")
+def structure(protein: dict[str, Any], residues: pl.DataFrame, *, what: str) -> None:
+    """Draw the structure of a protein coloured by activation."""
+    st.caption(f"{protein['length']} {len(residues)} {what}")

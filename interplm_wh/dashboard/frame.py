@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,11 @@ class Frame:
     pages: Mapping[str, StreamlitPage]
     sae: dict[str, Any] | None
 
+    @property
+    def sae_name(self) -> str:
+        """Name of the SAE, as an argument of a command."""
+        return shlex.quote(self.sae["sae"]) if self.sae else "NAME"
+
     def go(self, address: str, values: Mapping[str, Any]) -> None:
         """Open another page with these values in its address."""
         st.session_state.pop(EXAMPLES_OF, None)
@@ -63,6 +69,7 @@ def begin(root: Path, pages: Mapping[str, StreamlitPage]) -> None:
         sae = _choose_sae(reader)
         st.session_state[_FRAME] = Frame(reader, pages, sae)
         _news()
+        st.caption("At the upper right corner of each chart and table: full screen, download as PNG or CSV.")
 
 
 def current() -> Frame:
@@ -125,8 +132,13 @@ def nothing_yet(what: str, commands: list[str]) -> None:
     """Say what is missing, and the commands that make it."""
     st.info(what, icon=":material/info:")
     st.markdown("Run in a terminal:")
-    root = current().reader.path
-    st.code("\n".join(f"interplm-wh -w {root.name} {command}" for command in commands), language="sh")
+    command(*commands)
+
+
+def command(*commands: str) -> None:
+    """Show commands for this warehouse, to be copied."""
+    name = shlex.quote(current().reader.path.name)
+    st.code("\n".join(f"interplm-wh -w {name} {words}" for words in commands), language="sh")
 
 
 @st.fragment(run_every=_LOOK_EVERY)

@@ -37,7 +37,7 @@ def versus(rows: pl.DataFrame, *, left: str, right: str) -> ChartType:
             color=alt.Color(
                 "category:N",
                 scale=scale,
-                legend=alt.Legend(title="Concept", orient="right"),
+                legend=alt.Legend(title="Annotated as", orient="right"),
             ),
             tooltip=[
                 alt.Tooltip("concept:N"),
