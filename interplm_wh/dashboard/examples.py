@@ -17,7 +17,7 @@ from interplm_wh.dashboard.charts.tracks import PICK, strips, windows
 CHOSEN = "protein"
 """Of the session and of the address: the protein that is looked at closely."""
 _ZOOM = "zoom"
-_MOST_RESIDUES = 1000
+_MOST_RESIDUES, _MOST_LANES = 1000, 12
 _PROTEIN = "select accession, name, length, sequence from proteins where accession = $protein"
 
 
@@ -53,7 +53,7 @@ def show(values: dict[str, Any], rows: pl.DataFrame, *, only: str | None = None)
     )
     accessions = tuple(names)
     spans = _annotated(accessions, only)
-    own = _annotated((chosen,), only, n_lanes=12) if chosen else spans.clear()
+    own = _lanes_of(chosen, only) if chosen else spans.clear()
     # The same colours in both charts.
     kinds = kinds_of(pl.concat([spans["category"], own["category"]]))
     closely = _Look(is_close, kinds)
@@ -114,12 +114,23 @@ def _from_table(key: str, rows: pl.DataFrame) -> None:
         st.session_state[CHOSEN] = rows["accession"][picked[0]]
 
 
-def _annotated(accessions: tuple[str, ...], only: str | None, *, n_lanes: int = 4) -> pl.DataFrame:
+def _annotated(accessions: tuple[str, ...], only: str | None) -> pl.DataFrame:
+    """Return what is annotated on proteins, or one concept of it."""
+    reader = frame.current().reader
+    if only is None:
+        return reader.rows("from annotations_of($proteins)", {"proteins": accessions})
+    return reader.rows("from concept_spans($concept, $proteins)", {"concept": only, "proteins": accessions})
+
+
+def _lanes_of(accession: str, first: str | None) -> pl.DataFrame:
+    """Return what is annotated on one protein, a concept of interest in the first lane."""
     rows = frame.current().reader.rows(
-        "from annotations_of($proteins, n_lanes := $n)",
-        {"proteins": accessions, "n": 1000 if only else n_lanes},
+        "from annotations_of($proteins, n_lanes := $n)", {"proteins": (accession,), "n": _MOST_LANES}
     )
-    return rows if only is None else rows.filter(pl.col("concept") == only).with_columns(lane=pl.lit(1))
+    if first is None:
+        return rows
+    others = rows.filter(pl.col("concept") != first).with_columns(lane=pl.col("lane") + 1)
+    return pl.concat([_annotated((accession,), first), others], how="vertical_relaxed")
 
 
 def _closely(values: dict[str, Any], accession: str, spans: pl.DataFrame, *, look: _Look) -> None:

@@ -18,6 +18,8 @@ from interplm_wh.store import Warehouse
 
 MOST_SEQUENCES, MOST_RESIDUES = 20, 6000
 """What one question may hold: seconds on a CPU."""
+MOST_FEATURES, MOST_CELLS = 30, 400
+"""How much of the answer is drawn."""
 _SCHEMA = pa.schema(
     [("sequence", pa.string()), ("position", pa.int32()), ("feature", pa.int32()), ("value", pa.float32())]
 )
@@ -59,6 +61,7 @@ def _models(path: str, sae: str, _sha256: str) -> tuple[object, object, int]:
         return plm, models.open_sae(wh, row, plm=plm), row.layer
 
 
+@st.cache_data(max_entries=20, show_spinner=False)
 def encode(root: Path, sae: str, sha256: str, sequences: dict[str, str]) -> pa.Table:
     """Encode sequences; rows of sequence, position (1-based), feature (0-based), value (raw).
 
@@ -92,6 +95,17 @@ def features_of(wh: Warehouse, sae: str, activations: pa.Table) -> pl.DataFrame:
     file = sqlfile.load("live", "live_features")
     wh.con.register("live_activations", activations)
     return wh.polars(file.sql, file.bind({"sae": sae}))
+
+
+def cells_of(
+    wh: Warehouse, sae: str, activations: pa.Table, features: pl.DataFrame, *, sequence: str, length: int
+) -> pl.DataFrame:
+    """Return the rows of `sql/live/live_cells.sql`."""
+    file = sqlfile.load("live", "live_cells")
+    wh.con.register("live_activations", activations)
+    wh.con.register("live_features", features.to_arrow())
+    values = {"sae": sae, "sequence": sequence, "length": length, "k": MOST_FEATURES, "n_cells": MOST_CELLS}
+    return wh.polars(file.sql, file.bind(values))
 
 
 def neighbours_of(

@@ -53,6 +53,7 @@ def heatmap(cells: pl.DataFrame, annotations: pl.DataFrame, *, length: int, dark
                     labelExpr=f"({json.dumps(labels)})[datum.value]",
                     labelLimit=220,
                     labelOverlap=False,
+                    labelFlush=False,
                     ticks=False,
                 ),
             ),

@@ -42,7 +42,9 @@ def lanes(
                 "concept:N",
                 sort=order,
                 title=None,
-                axis=alt.Axis(labelLimit=most, labelOverlap=False, labelFontSize=11, ticks=False),
+                axis=alt.Axis(
+                    labelLimit=most, labelOverlap=False, labelFlush=False, labelFontSize=11, ticks=False
+                ),
             ),
             color=alt.Color("category:N", scale=colours, legend=None),
             tooltip=[

@@ -100,9 +100,9 @@ def _features(values: dict[str, Any], rows: pl.DataFrame, split: str) -> tuple[i
     """Draw the features; returns the chosen one, and its threshold."""
     best = _best(values)
     features = best["feature"].to_list()
-    left, right = st.columns([3, 2])
+    left, right = st.columns(2)
     with left:
-        st.subheader("Precision and recall at each threshold")
+        st.subheader("Precision and recall")
         st.altair_chart(
             curves(rows.filter(pl.col("split") == split)),
             alt="Precision against recall of each feature, one point per threshold",
