@@ -10,45 +10,50 @@ import streamlit as st
 from interplm_wh.dashboard import frame
 
 _FEATURE = "feature"
+_HIGHEST = "select max(feature) as n from features where sae = $sae"
 _MEANINGS = {"any": "all", "concept": "finds a concept", "none": "no known concept"}
 _SHARES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 def choose(sae: dict[str, Any]) -> tuple[int, list[int]]:
     """Draw the controls; returns the feature, and those that the filters leave."""
-    reader = frame.current().reader
-    number, back, on, chance, filters = st.columns([2, 1, 1, 1, 2], vertical_alignment="bottom")
-    with filters.popover("Filters", icon=":material/filter_list:", width="stretch"):
-        found = _filtered(sae["sae"])
-    highest = reader.row("select max(feature) as n from features where sae = $sae", {"sae": sae["sae"]})
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.popover("Filters", icon=":material/filter_list:"):
+            found = _filtered(sae["sae"])
+        now = _numbered(sae["sae"], found)
+        others = [f for f in found if f != now]
+        for label, icon, there in (
+            ("Previous", "chevron_left", [f for f in found if f < now][-1:]),
+            ("Next", "chevron_right", [f for f in found if f > now][:1]),
+            ("Random", "casino", [random.choice(others)] if others else []),
+        ):
+            st.button(
+                label,
+                icon=f":material/{icon}:",
+                disabled=not there,
+                on_click=go_to,
+                args=(there[0] if there else now,),
+            )
+    return now, found
+
+
+def _numbered(sae: str, found: list[int]) -> int:
+    highest = frame.current().reader.row(
+        "select max(feature) as n from features where sae = $sae", {"sae": sae}
+    )
     if _FEATURE not in st.session_state and _FEATURE not in st.query_params:
-        st.session_state[_FEATURE] = _first(sae["sae"], found)
-    now = number.number_input(
+        st.session_state[_FEATURE] = _first(sae, found)
+    now: int = st.number_input(
         "Feature",
         min_value=0,
         max_value=(highest or {})["n"],
         step=1,
         key=_FEATURE,
         bind="query-params",
+        width=220,
         help="Number of the feature, counted from 0 as in the checkpoint.",
     )
-    before = [f for f in found if f < now]
-    after = [f for f in found if f > now]
-    others = [f for f in found if f != now]
-    for place, label, icon, there in (
-        (back, "Previous", "chevron_left", before[-1:]),
-        (on, "Next", "chevron_right", after[:1]),
-        (chance, "Random", "casino", [random.choice(others)] if others else []),
-    ):
-        place.button(
-            label,
-            icon=f":material/{icon}:",
-            width="stretch",
-            disabled=not there,
-            on_click=go_to,
-            args=(there[0] if there else now,),
-        )
-    return now, found
+    return now
 
 
 def go_to(feature: int) -> None:

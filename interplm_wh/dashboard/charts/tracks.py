@@ -222,7 +222,7 @@ def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X, kinds: list[
             color=alt.Color(
                 "category:N",
                 scale=scale,
-                legend=alt.Legend(title="Annotated", orient="top", columns=6, symbolType="square"),
+                legend=alt.Legend(title="Annotated", orient="bottom", columns=3, symbolType="square"),
             ),
             tooltip=[
                 alt.Tooltip("accession:N", title="protein"),
