@@ -27,7 +27,7 @@ import small
 
 from interplm_wh import build, store
 from interplm_wh.console import ask
-from interplm_wh.console.admit import TABLE_FUNCTIONS, admit
+from interplm_wh.console.admit import FILE_FUNCTIONS, TABLE_FUNCTIONS, admit
 from interplm_wh.errors import InputError, NotThereError
 from interplm_wh.store import Warehouse, layout
 
@@ -416,7 +416,8 @@ def test_functions_with_side_effects_are_those_that_were_looked_at() -> None:
 def test_every_function_on_the_list_is_one_of_duckdb() -> None:
     with duckdb.connect() as con:
         found = con.execute("select distinct function_name from duckdb_functions()").fetchall()
-    assert {name for (name,) in found} >= TABLE_FUNCTIONS
+    assert {name for (name,) in found} >= TABLE_FUNCTIONS | FILE_FUNCTIONS
+    assert not TABLE_FUNCTIONS & FILE_FUNCTIONS
 
 
 @pytest.mark.parametrize(
