@@ -380,7 +380,7 @@ def compare(warehouse: Path, saes: tuple[str, ...], on: str, chart: str | None, 
               help="json: one object per line.")  # fmt: skip
 @click.pass_obj
 def query(warehouse: Path, sql: str, form: str) -> None:
-    """Answer one SELECT; it writes nothing, and may read other files, so that your own can be joined."""
+    """Answer one SELECT; it only reads, and may join files of your own."""
     from interplm_wh.ask import query, write_rows
 
     write_rows(query(warehouse, sql), sys.stdout.buffer, form=form)  # type: ignore[arg-type]

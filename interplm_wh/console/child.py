@@ -100,6 +100,7 @@ def _refusal(error: Exception, request: Request) -> dict[str, str]:
 def main() -> None:
     """Answer the question on standard input."""
     request = Request(**json.load(sys.stdin))
+    limits.end_with_parent(request.parent)
     limits.bound_time(request.seconds, threads=_THREADS, file_bytes=request.spill_bytes)
     # What libraries print must not stand in the answer.
     answer = os.dup(1)
