@@ -70,8 +70,15 @@ def _choose_sae(reader: Reader) -> dict[str, Any] | None:
         help="Sparse autoencoder: it rewrites each residue's hidden state as a few active features.",
     )
     row: dict[str, Any] = by_name[name]
-    st.caption(f"{row['architecture']}, layer {row['layer']} of {plain(row['plm'])}")
+    st.caption(origin(row))
     return row
+
+
+def origin(sae: Mapping[str, Any]) -> str:
+    """Return, as Markdown, what an SAE is and of which PLM, where that is known."""
+    if sae["plm"] is None:
+        return f"{plain(sae['architecture'])}: activations made elsewhere"
+    return f"{plain(sae['architecture'])}, layer {sae['layer']} of {plain(sae['plm'])}"
 
 
 def no_sae() -> None:

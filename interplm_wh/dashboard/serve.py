@@ -15,7 +15,7 @@ from interplm_wh.errors import InputError, NotThereError
 
 EXTRA = "pip install 'interplm-wh[dashboard]'"
 APP = Path(__file__).with_name("app.py")
-_NEEDED = ("streamlit", "altair")
+_NEEDED = ("streamlit", "altair", "vl_convert")
 _LAST_SECONDS = 5.0
 """How long the server may take to end after it was told to."""
 _log = logging.getLogger(__name__)
