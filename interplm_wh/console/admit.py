@@ -34,7 +34,8 @@ FILE_FUNCTIONS = {
     *("read_ndjson", "read_ndjson_auto", "read_ndjson_objects"),
     *("duckdb_databases", "duckdb_extensions", "duckdb_memory", "duckdb_settings", "duckdb_variables"),
 }
-_MACROS = "select function_name from duckdb_functions() where database_name = ? and not internal"
+# The package's own lie over those of the catalogue.
+_MACROS = "select function_name from duckdb_functions() where database_name in ($catalogue, 'temp') and not internal"
 
 
 def admit(
@@ -66,7 +67,7 @@ def admit(
     if statement.type != duckdb.StatementType.SELECT:
         kind = statement.type.name.replace("_", " ")
         raise InputError(f"this is {kind}, and only SELECT (or EXPLAIN of one) can be asked here")
-    macros = {name for (name,) in con.execute(_MACROS, [catalogue]).fetchall()}
+    macros = {name for (name,) in con.execute(_MACROS, {"catalogue": catalogue}).fetchall()}
     if faults := list(_faults(_tree(con, select), functions | macros)):
         raise InputError("; ".join(dict.fromkeys(faults)))
     return explained[1] + select if explained else select
