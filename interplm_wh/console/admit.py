@@ -35,7 +35,11 @@ FILE_FUNCTIONS = {
     *("duckdb_databases", "duckdb_extensions", "duckdb_memory", "duckdb_settings", "duckdb_variables"),
 }
 # The package's own lie over those of the catalogue.
-_MACROS = "select function_name from duckdb_functions() where database_name in ($catalogue, 'temp') and not internal"
+_MACROS = """
+select function_name
+from duckdb_functions()
+where database_name in ($catalogue, 'temp') and not internal
+"""
 
 
 def admit(
