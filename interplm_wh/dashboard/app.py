@@ -31,7 +31,7 @@ def main(root: Path) -> None:
     try:
         frame.begin(root, {page.url_path: page for page in pages})
     except InterplmError as error:  # the warehouse is gone, locked, or of another version
-        st.error(frame.plain(str(error)))
+        st.error(frame.plain_lines(str(error)))
         return
     chosen.run()
 

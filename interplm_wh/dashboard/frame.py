@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,14 @@ from streamlit.navigation.page import StreamlitPage
 from interplm_wh.dashboard.reading import Reader
 
 _FRAME = "frame"
+_MARKUP = "\\`*_{}[]()<>#+-.!|~$:&="
+# What Streamlit and GitHub's Markdown look for in the text that is left, escaped or not: links without
+# brackets, icons, and arrows that are typed. Nothing that is coloured red, put after the first letter of
+# it, tells them apart and is not seen; Streamlit proposes it for this.
+_READ_LATER = re.compile(
+    r"\\:(?=//|material|streamlit|[\w+\\-]+:)|www(?=\\\.)|@|\\[-<>~](?=\\[-=>])", re.IGNORECASE
+)
+_NOTHING = ":red[]"
 _LOOK_EVERY = 10.0  # seconds
 
 
@@ -88,10 +98,11 @@ def no_sae() -> None:
 
 def nothing_yet(what: str, commands: list[str]) -> None:
     """Say what is missing, and the commands that make it."""
-    st.info(what, icon=":material/info:")
+    st.info(plain(what), icon=":material/info:")
     st.markdown("Run in a terminal:")
     root = current().reader.path
-    st.code("\n".join(f"interplm-wh -w {root.name} {command}" for command in commands), language="sh")
+    named = shlex.quote(root.name)  # for a shell: what is copied from here is run
+    st.code("\n".join(f"interplm-wh -w {named} {command}" for command in commands), language="sh")
 
 
 @st.fragment(run_every=_LOOK_EVERY)
@@ -103,5 +114,11 @@ def _news() -> None:
 
 
 def plain(text: str) -> str:
-    """Return text with what Markdown would read as markup made plain."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:&" else c for c in text)
+    """Return text as Markdown that shows it as it is, on one line, and makes nothing of it."""
+    escaped = "".join(f"\\{c}" if c in _MARKUP else c for c in " ".join(text.split()))
+    return _READ_LATER.sub(rf"\g<0>{_NOTHING}", escaped)
+
+
+def plain_lines(text: str) -> str:
+    """Return text of several lines as `plain` does each of them."""
+    return "  \n".join(plain(line) for line in text.splitlines() if line.strip())

@@ -87,7 +87,7 @@ def _console() -> None:
         st.session_state["answer"] = _answer(sql)
     found = st.session_state["answer"]
     if isinstance(found, str):
-        st.error(frame.plain(found))
+        st.error(frame.plain_lines(found))
     else:
         _show(found)
 
