@@ -97,8 +97,8 @@ def no_sae() -> None:
 
 
 def nothing_yet(what: str, commands: list[str]) -> None:
-    """Say what is missing, and the commands that make it."""
-    st.info(plain(what), icon=":material/info:")
+    """Say what is missing, as Markdown, and the commands that make it."""
+    st.info(what, icon=":material/info:")
     st.markdown("Run in a terminal:")
     root = current().reader.path
     named = shlex.quote(root.name)  # for a shell: what is copied from here is run

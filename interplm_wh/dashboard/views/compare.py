@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import polars as pl
@@ -26,14 +27,15 @@ def show() -> None:
         frame.nothing_yet(
             "There is one SAE only; the raw neurons are a good one to compare with.",
             [
-                f"add sae identity --name neurons --plm {sae['plm']} --layer {sae['layer']}",
+                "add sae identity --name neurons "
+                f"--plm {shlex.quote(str(sae['plm']))} --layer {sae['layer']}",
                 "encode --sae neurons",
                 "build",
             ],
         )
         return
     other = st.selectbox(
-        f"Compare {sae['sae']} with",
+        f"Compare {frame.plain(sae['sae'])} with",
         [row["sae"] for row in others],
         key="with",
         bind="query-params",
@@ -50,8 +52,8 @@ def _quality(rows: list[dict[str, Any]]) -> None:
         summary = reader.row("from report_summary($sae)", {"sae": row["sae"]}) or {}
         metrics = reader.row(_QUALITY, {"sae": row["sae"]}) or {}
         with column.container(border=True):
-            st.subheader(row["sae"])
-            st.caption(f"{row['architecture']}, layer {row['layer']} of {frame.plain(row['plm'])}")
+            st.subheader(frame.plain(row["sae"]))
+            st.caption(frame.origin(row))
             left, middle, right = st.columns(3)
             left.metric(
                 "Concepts found", summary.get("n_concepts_found"), help="F1 above 0.5 on valid and on test."

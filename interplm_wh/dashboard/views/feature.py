@@ -29,7 +29,9 @@ def show() -> None:
     stats = frame.current().reader.row(_STATS, values)
     st.title(f"Feature {feature}")
     if stats is None or not stats["n_proteins"]:
-        st.info(f"Feature {feature} of {sae['sae']} is not present on any protein of this warehouse.")
+        st.info(
+            f"Feature {feature} of {frame.plain(sae['sae'])} is not present on any protein of this warehouse."
+        )
         return
     _summary(stats, values, n_chosen=len(features))
     left, right = st.columns(2)

@@ -111,7 +111,9 @@ def _landscape(sae: dict[str, Any]) -> None:
     st.header("All features")
     rows = frame.current().reader.rows("from feature_landscape($sae)", {"sae": sae["sae"]})
     if not len(rows):
-        frame.nothing_yet(f"No feature of {sae['sae']} is present on any protein.", ["build", "verify"])
+        frame.nothing_yet(
+            f"No feature of {frame.plain(sae['sae'])} is present on any protein.", ["build", "verify"]
+        )
         return
     st.caption(
         f"{len(rows):,} features. To the right: on many proteins; to the top: on much of each protein. "

@@ -22,7 +22,7 @@ def show() -> None:
     protein = _choose(sae["sae"])
     if protein is None:
         return
-    st.title(protein["accession"])
+    st.title(frame.plain(protein["accession"]))
     parts = [
         protein["name"],
         protein["organism"],

@@ -36,13 +36,18 @@ def show() -> None:
         with st.spinner("Encoding"):
             activations = live.encode(frame.current().reader.path, sae["sae"], sae["sha256"], sequences)
     except InterplmError as error:
-        st.error(frame.plain(str(error)))
+        st.error(frame.plain_lines(str(error)))
         return
     warehouse = frame.current().reader.warehouse
     features = live.features_of(warehouse, sae["sae"], activations)
     chosen = (
         st.segmented_control(
-            "Sequence", list(sequences), default=next(iter(sequences)), required=True, key="chosen"
+            "Sequence",
+            list(sequences),
+            default=next(iter(sequences)),
+            required=True,
+            key="chosen",
+            format_func=frame.plain,
         )
         if len(sequences) > 1
         else next(iter(sequences))
