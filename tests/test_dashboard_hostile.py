@@ -91,16 +91,19 @@ def test_names_of_pasted_sequences_are_text(root: Path, monkeypatch: pytest.Monk
             ("protein", {"protein": text})
             for text in (*hostile.TEXTS[:8], "../../../etc/passwd", "%2e%2e/", "\x00", "x" * 5000)
         ),
-        *(("feature", {"feature": text}) for text in ("abc", "-1", "99999999999", "1e400", "nan", "", "1.5")),
+        *(
+            ("feature", {"feature": text})
+            for text in ("abc", "-1", "99999999999", "1e400", "nan", "", "1.5", "inf")
+        ),
         *((page, {"sae": text}) for page in PAGES for text in ("nothing", "../../x", "<script>")),
         *(("concept", {"concept": text}) for text in (*hostile.TEXTS[:4], "no such", "")),
         *(("concept", {"split": text}) for text in ("train", "<script>", "", "'; drop table x")),
-        *(("protein", {"residue": text}) for text in ("0", "-5", "99999999999999999999", "abc", "")),
-        *(("protein", {"k": text}) for text in ("7", "-1", "99999", "abc", "40,50")),
+        *(("protein", {"residue": text}) for text in ("0", "-5", "9" * 20, "abc", "", "1e400", "-inf")),
+        *(("protein", {"k": text}) for text in ("7", "-1", "99999", "abc", "40,50", "inf")),
         *(("protein", {"order": text}) for text in ("zzz", "<script>")),
         *(("feature", {"bin": text}) for text in ("zzz", "0-0", "<script>")),
         *(("feature", {"which": text}) for text in ("zzz", "'; drop")),
-        *(("feature", {"share": text}) for text in ("zzz", "5")),
+        *(("feature", {"share": text}) for text in ("zzz", "5", "inf,nan")),
         *(("feature", {"zoom": text}) for text in ("zzz", "true")),
         *(("compare", {"with": text}) for text in ("a", "nothing", "<script>")),
         *(("sql", {"look": text}) for text in ("zzz", "<script>", "proteins; drop")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from streamlit.navigation.page import StreamlitPage
 from interplm_wh.dashboard.reading import Reader
 
 _FRAME = "frame"
+_WHOLE = ("feature", "residue")
+"""What of an address is a whole number."""
 _MARKUP = "\\`*_{}[]()<>#+-.!|~$:&="
 # What Streamlit and GitHub's Markdown look for in the text that is left, escaped or not: links without
 # brackets, icons, and arrows that are typed. Nothing that is coloured red, put after the first letter of
@@ -53,6 +56,7 @@ def begin(root: Path, pages: Mapping[str, StreamlitPage]) -> None:
 
     The SAE is chosen here and not by a page, so that the choice holds from one page to the next.
     """
+    _drop_infinite()
     reader = Reader(root)
     with st.sidebar:
         st.caption("Warehouse")
@@ -60,6 +64,22 @@ def begin(root: Path, pages: Mapping[str, StreamlitPage]) -> None:
         sae = _choose_sae(reader)
         st.session_state[_FRAME] = Frame(reader, pages, sae)
         _news()
+
+
+def _drop_infinite() -> None:
+    """Forget numbers of the address that Streamlit takes and cannot make whole: 1e400, inf."""
+    infinite = [name for name in _WHOLE if _is_infinite(st.query_params.get(name, "0"))]
+    for name in infinite:
+        del st.query_params[name]
+    if infinite:
+        st.rerun()  # what this run was asked with is kept by Streamlit until the next one
+
+
+def _is_infinite(text: str) -> bool:
+    try:
+        return math.isinf(float(text))
+    except ValueError:  # no number: Streamlit leaves it out
+        return False
 
 
 def current() -> Frame:

@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import ONE, kind_scale, kinds_of
+from interplm_wh.dashboard.charts.look import ONE, drawable, kind_scale, kinds_of
 
 Mark = Literal["bars", "line", "points"]
 MARKS: tuple[Mark, ...] = get_args(Mark)
@@ -70,6 +70,7 @@ def answer(data: pl.DataFrame, *, across: str, up: str, mark: Mark, colour: str 
     names = {"x": across, "y": up} | ({"c": colour} if colour else {})
     shown = data.select(_usable(data[name]).alias(key) for key, name in names.items())
     numbers = [key for key in ("x", "y") if shown[key].dtype == pl.Float64]
+    shown = drawable(shown, *(key for key, kind in shown.schema.items() if kind == pl.String))
     shown = shown.filter(pl.all_horizontal(pl.col(key).is_finite() for key in numbers)).head(MOST_ROWS)
     if colour and shown["c"].dtype == pl.String:
         commonest = pl.col("c").is_in(kinds_of(shown["c"]))

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import ACTIVATION, kind_scale, kinds_of
+from interplm_wh.dashboard.charts.look import ACTIVATION, drawable, kind_scale, kinds_of
 
 PICK = "cell"
 _CELL, _LANE = 15, 15
@@ -75,6 +75,7 @@ def heatmap(cells: pl.DataFrame, annotations: pl.DataFrame, *, length: int) -> C
 def _annotated(annotations: pl.DataFrame, scale: alt.Scale) -> list[alt.Chart]:
     if not len(annotations):
         return []
+    annotations = drawable(annotations, "concept", "category")
     kinds = kinds_of(annotations["category"])
     shown = annotations.with_columns(
         left=pl.col("start") - 0.5,

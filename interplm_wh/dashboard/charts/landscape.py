@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import NO_KIND, kind_scale, kinds_of
+from interplm_wh.dashboard.charts.look import NO_KIND, drawable, kind_scale, kinds_of
 
 PICK = "pick"
 _OTHER = "another category"
@@ -22,6 +22,7 @@ def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> ChartType:
     chosen : int, optional
         A feature that is ringed.
     """
+    rows = drawable(rows, "category")
     kinds = kinds_of(rows["category"], most=6)
     shown = rows.with_columns(
         pl.when(pl.col("category").is_null())

@@ -15,6 +15,15 @@ ACTIVATION = alt.Scale(scheme="viridis", domain=[0, 1], clamp=True)
 NO_KIND = "no known concept"
 
 
+def drawable(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Return rows whose texts can be places on an axis, or entries of a legend.
+
+    Vega keeps these as keys of an object, where one name is taken; it gets a letter that is not seen.
+    """
+    taken = "__proto__"
+    return rows.with_columns(pl.col(name).replace(taken, taken + "\u200b") for name in columns)
+
+
 def kinds_of(column: pl.Series, *, most: int = len(KINDS)) -> list[str]:
     """Return the commonest values of a column, in order; the others share one colour."""
     counts = column.drop_nulls().value_counts(sort=True)

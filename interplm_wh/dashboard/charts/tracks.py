@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import ACTIVATION, kind_scale, kinds_of
+from interplm_wh.dashboard.charts.look import ACTIVATION, drawable, kind_scale, kinds_of
 
 _STRIP, _LANE, _GAP = 0.42, 0.09, 0.02
 """Heights, in rows of one protein each."""
@@ -127,6 +127,7 @@ def _y(field: str, rows: pl.DataFrame) -> alt.Y:
 def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X) -> list[alt.Chart]:
     if not len(annotations):
         return []
+    annotations = drawable(annotations, "category")
     kinds = kinds_of(annotations["category"])
     shown = (
         annotations.join(rows, on="accession")

@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import kind_scale, kinds_of
+from interplm_wh.dashboard.charts.look import drawable, kind_scale, kinds_of
 
 PICK = "pick"
 
@@ -19,6 +19,7 @@ def versus(rows: pl.DataFrame, *, left: str, right: str) -> ChartType:
     rows : DataFrame
         Of the macro `saes_side_by_side`.
     """
+    rows = drawable(rows, "category")
     kinds = kinds_of(rows["category"])
     shown = rows.with_columns(
         pl.col("left_f1").fill_null(0),
