@@ -387,7 +387,12 @@ def query(warehouse: Path, sql: str, form: str) -> None:
 
 
 @cli.command()
-@click.option("--host", default="localhost", show_default=True, help="Address that is listened on.")
+@click.option(
+    "--host",
+    default="localhost",
+    show_default=True,
+    help="Address that is listened on; there is no password.",
+)
 @click.option("--port", default=8501, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open the page in a browser.")
 @click.pass_obj

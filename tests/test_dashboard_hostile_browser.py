@@ -76,22 +76,24 @@ def settled(page: Page) -> Page:
     return page
 
 
+MARKS = """
+[...document.querySelectorAll('[data-testid="stVegaLiteChart"] svg :is(.mark-rect, .mark-symbol) path')]
+    .map(mark => mark.getBoundingClientRect()).map(box => [box.x + box.width / 2, box.y + box.height / 2])
+    .filter(([x, y]) => y > 0 && y < innerHeight)
+"""
+
+
 def hovered(page: Page) -> list[str]:
-    """What tooltips show where the pointer goes over charts."""
+    """What tooltips show where the pointer goes over marks of charts."""
     found = []
-    for chart in page.locator('[data-testid="stVegaLiteChart"]').all():
-        chart.scroll_into_view_if_needed()
-        box = chart.bounding_box()
-        assert box is not None
-        for i in range(4):
-            for j in range(6):
-                page.mouse.move(
-                    box["x"] + box["width"] * (0.3 + 0.15 * i), box["y"] + box["height"] * (j + 0.5) / 6
-                )
-                page.wait_for_timeout(40)
-                tip = page.locator(".vg-tooltip.visible")
-                if tip.count():
-                    found.append(tip.first.inner_text())
+    marks = page.evaluate(MARKS)
+    for x, y in marks[:: max(len(marks) // 40, 1)]:
+        page.mouse.move(x - 2, y)
+        page.mouse.move(x, y)
+        page.wait_for_timeout(60)
+        tip = page.locator(".vg-tooltip.visible")
+        if tip.count():
+            found.append(tip.first.inner_text())
     settled(page)
     return found
 

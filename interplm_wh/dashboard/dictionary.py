@@ -82,14 +82,15 @@ def show(take: Callable[[str], None]) -> None:
 
 def _show(entry: Entry, take: Callable[[str], None]) -> None:
     st.caption(frame.plain(f"{entry.kind}. {entry.what}"))
-    named, rows = ("parameter", "default") if entry.kind == "Macro" else ("column", ""), entry.parts
-    listed = [
-        {named[0]: name, "type": kind, **({"default": default} if named[1] else {}), "meaning": meaning}
-        for name, kind, default, meaning in rows
-    ]
-    st.dataframe(pl.DataFrame(listed), hide_index=True, alt=f"The {named[0]}s of {entry.name}")
+    named = "parameter" if entry.kind == "Macro" else "column"
+    parts = pl.DataFrame(entry.parts, schema=[named, "type", "default", "meaning"], orient="row")
+    shown = [named, "meaning", "type", *(["default"] if entry.kind == "Macro" else [])]
+    st.dataframe(parts.select(shown), hide_index=True, alt=f"The {named}s of {entry.name}")
     st.code(entry.example, language="sql", wrap_lines=True)
-    st.button("Put this into the box", key="example", on_click=take, args=(entry.example,))
+    st.button(
+        "Ask this", key="example", icon=":material/play_arrow:", on_click=take, args=(entry.example,),
+        help="It is put into the box, and asked.",
+    )  # fmt: skip
 
 
 def _entries() -> Iterator[Entry]:

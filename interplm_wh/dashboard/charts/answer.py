@@ -14,6 +14,8 @@ from interplm_wh.dashboard.charts.look import ONE, drawable, kind_scale, kinds_o
 Mark = Literal["bars", "line", "points"]
 MARKS: tuple[Mark, ...] = get_args(Mark)
 MOST_ROWS = 5000
+_MOST_UPRIGHT = 8
+"""Names of places that stand upright below an axis."""
 _MOST_BARS = 60
 """Numbers that are drawn as so many bars side by side, and not along a scale."""
 OTHERS = "all others"
@@ -54,6 +56,11 @@ def number_columns(data: pl.DataFrame) -> list[str]:
         for name, kind in data.schema.items()
         if kind.is_numeric() and data[name].null_count() < len(data)
     ]
+
+
+def natural_mark(column: pl.Series) -> Mark:
+    """Return what a column is mostly drawn as: bars where each place is a name of its own, else points."""
+    return "bars" if column.dtype == pl.String and column.is_unique().all() else "points"
 
 
 def answer(data: pl.DataFrame, *, across: str, up: str, mark: Mark, colour: str | None = None) -> Drawn:
@@ -104,6 +111,8 @@ def _along(column: pl.Series, name: str, *, mark: Mark) -> alt.X:
     if _kind(column) == "Q":
         discrete = mark == "bars" and column.n_unique() <= _MOST_BARS
         return alt.X("x:O" if discrete else "x:Q", title=name, axis=axis)
+    if column.n_unique() <= _MOST_UPRIGHT:
+        axis.labelAngle = 0
     return alt.X("x:N", title=name, sort=None, axis=axis)
 
 

@@ -15,7 +15,7 @@ from interplm_wh.ask import write_rows
 from interplm_wh.console import Answer
 from interplm_wh.console.run import MAX_SQL_CHARACTERS
 from interplm_wh.dashboard import asking, dictionary, frame
-from interplm_wh.dashboard.charts.answer import MARKS, across_columns, answer, number_columns
+from interplm_wh.dashboard.charts.answer import MARKS, across_columns, answer, natural_mark, number_columns
 from interplm_wh.dashboard.charts.save import saved
 from interplm_wh.errors import InterplmError
 
@@ -30,7 +30,7 @@ _CSV_HELP = (
 def show() -> None:
     """Draw the page."""
     st.title("Ask in SQL")
-    tables, console = st.columns([1, 2], gap="large")
+    tables, console = st.columns([2, 3], gap="large")
     with console:
         _console()
     with tables:
@@ -160,7 +160,7 @@ def _chart(data: pl.DataFrame) -> None:
         return
     up = two.selectbox("Up", others, index=len(others) - 1, key="up")
     colour = three.selectbox("Colour", columns, index=None, key="colour", placeholder="one for all")
-    mark = four.selectbox("As", MARKS, key="mark")
+    mark = four.selectbox("As", MARKS, index=MARKS.index(natural_mark(data[across])), key="mark")
     drawn = answer(data, across=across, up=up, mark=mark, colour=colour)
     if not drawn.n_rows:
         st.caption("No row has a finite number in both columns.")
