@@ -380,14 +380,19 @@ def compare(warehouse: Path, saes: tuple[str, ...], on: str, chart: str | None, 
               help="json: one object per line.")  # fmt: skip
 @click.pass_obj
 def query(warehouse: Path, sql: str, form: str) -> None:
-    """Answer one SELECT; it may read other files, so that your own tables can be joined."""
+    """Answer one SELECT; it only reads, and may join files of your own."""
     from interplm_wh.ask import query, write_rows
 
     write_rows(query(warehouse, sql), sys.stdout.buffer, form=form)  # type: ignore[arg-type]
 
 
 @cli.command()
-@click.option("--host", default="localhost", show_default=True, help="Address that is listened on.")
+@click.option(
+    "--host",
+    default="localhost",
+    show_default=True,
+    help="Address that is listened on; there is no password.",
+)
 @click.option("--port", default=8501, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open the page in a browser.")
 @click.pass_obj

@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Dialog, Page, sync_playwright
 
 # Nothing of the browser's own may ask the network.
 _QUIET = (
@@ -44,7 +45,9 @@ def dashboard(warehouse: Path) -> Iterator[str]:
     """Serve a warehouse by the command, and return the address."""
     port = free_port()
     command = [sys.executable, "-m", "interplm_wh", "-w", str(warehouse), "dashboard"]
-    with subprocess.Popen([*command, "--no-browser", "--port", str(port)], stdout=subprocess.PIPE) as server:
+    with subprocess.Popen(
+        [*command, "--no-browser", "--port", str(port)], stdout=subprocess.DEVNULL
+    ) as server:
         try:
             _wait(f"http://localhost:{port}/_stcore/health", server)
             yield f"http://localhost:{port}"
@@ -72,9 +75,26 @@ class Visits:
     faults: list[str] = field(default_factory=list)
 
 
+def _refuse(dialog: Dialog, faults: list[str]) -> None:
+    faults.append(f"a dialog was opened: {dialog.message}")
+    dialog.dismiss()
+
+
+def _hear(said: ConsoleMessage, faults: list[str]) -> None:
+    # Of files that are not there the status is heard, see below.
+    if said.type == "error" and "Failed to load resource" not in said.text:
+        faults.append(f"the console has an error: {said.text}")
+
+
+def _watch(url: str, faults: list[str]) -> None:
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("localhost", "127.0.0.1"):
+        faults.append(f"{url} was asked for")
+
+
 @contextmanager
 def browser() -> Iterator[Visits]:
-    """Start Chromium; every error on a page or in its console is kept."""
+    """Start Chromium; every error, dialog and request to elsewhere is kept."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("there is no Chromium; install Debian's package chromium")
@@ -86,6 +106,9 @@ def browser() -> Iterator[Visits]:
             scheme = "dark" if dark else "light"
             page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.on("pageerror", lambda error: visits.faults.append(f"{url}: {error}"))
+            page.on("dialog", lambda dialog: _refuse(dialog, visits.faults))
+            page.on("console", lambda said: _hear(said, visits.faults))
+            page.on("request", lambda asked: _watch(asked.url, visits.faults))
             page.on(
                 "response",
                 lambda reply: (

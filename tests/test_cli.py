@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 import click
+import duckdb
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -191,6 +193,23 @@ def test_query_joins_a_file_of_the_user(built: Path, tmp_path: Path) -> None:
     assert run("-w", built, "query", sql, "--format", "csv", cwd=tmp_path).stdout.splitlines()[1] == b"30,1.5"
 
 
+def test_query_reads_files_of_every_kind_and_leaves_them_as_they_are(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("accession,measured\nP0003,1.5\n")
+    (tmp_path / "mine.json").write_text('{"accession": "P0003", "measured": 1.5}\n')
+    pq.write_table(pa.table({"accession": ["P0003"], "measured": [1.5]}), tmp_path / "mine.parquet")
+    with duckdb.connect(tmp_path / "mine.duckdb") as con:
+        con.execute("create table mine as select 'P0003' as accession, 1.5::double as measured")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for mine in (
+        "read_csv('mine.csv')", "read_json('mine.json')", "read_parquet('mine.parquet')", "'mine.parquet'",
+        "read_duckdb('mine.duckdb', table_name = 'mine')",
+    ):  # fmt: skip
+        sql = f"select length, measured from {mine} join proteins using (accession)"
+        done = run("-w", built, "query", sql, "--format", "csv", cwd=tmp_path)
+        assert done.stdout == b'"length","measured"\n30,1.5\n', done.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -202,6 +221,16 @@ def test_query_joins_a_file_of_the_user(built: Path, tmp_path: Path) -> None:
         "explain analyze copy (select 1) to 'stolen.csv'",
         "explain copy (select 1) to 'stolen.csv'",
         "/**/ explain analyze explain analyze copy (select 1) to 'stolen.csv'",
+        "with x as (copy (select 1) to 'stolen.csv') select 1",
+        "select (with x as (copy (select 1) to 'stolen.csv') select 1)",
+        "explain analyze with x as (copy (select 1) to 'stolen.csv') select 1",
+        "from json_execute_serialized_sql(json_serialize_sql("
+        "'with x as (copy (select 1) to ''stolen.csv'') select 1'))",
+        "from query('with x as (copy (select 1) to ''stolen.csv'') select 1')",
+        "from enable_logging('QueryLog', storage = 'file', storage_path = 'logs')",
+        "from enable_profiling(save_location = 'profile.txt')",
+        "from checkpoint('wh')",
+        "with x as (delete from saes returning *) select * from x",
         "selekt 1",
         "select * from nowhere",
     ],

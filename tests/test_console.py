@@ -27,7 +27,7 @@ import small
 
 from interplm_wh import build, store
 from interplm_wh.console import ask
-from interplm_wh.console.admit import TABLE_FUNCTIONS, admit
+from interplm_wh.console.admit import FILE_FUNCTIONS, TABLE_FUNCTIONS, admit
 from interplm_wh.errors import InputError, NotThereError
 from interplm_wh.store import Warehouse, layout
 
@@ -289,7 +289,7 @@ if sys.argv[2] == "fenced" and not child.fence(root, Path.cwd()):
     sys.exit(3)
 answers = []
 with Warehouse(root) as wh:
-    child.lock(wh.con, request.Request(str(root), "", 1, 1, 1, 1 << 30, 1 << 30), Path.cwd())
+    child.lock(wh.con, request.Request(str(root), "", 1, 1, 1, 1 << 30, 1 << 30, 0), Path.cwd())
     for sql in sys.argv[3:]:
         try:
             answers.append(str(wh.con.execute(sql).fetchall()))
@@ -416,7 +416,8 @@ def test_functions_with_side_effects_are_those_that_were_looked_at() -> None:
 def test_every_function_on_the_list_is_one_of_duckdb() -> None:
     with duckdb.connect() as con:
         found = con.execute("select distinct function_name from duckdb_functions()").fetchall()
-    assert {name for (name,) in found} >= TABLE_FUNCTIONS
+    assert {name for (name,) in found} >= TABLE_FUNCTIONS | FILE_FUNCTIONS
+    assert not TABLE_FUNCTIONS & FILE_FUNCTIONS
 
 
 @pytest.mark.parametrize(
@@ -693,12 +694,22 @@ def test_ctrl_c_in_the_parent_ends_the_child(root: Path, temporary: Path) -> Non
     assert list(temporary.iterdir()) == []
 
 
-def test_a_child_whose_parent_was_killed_ends_by_itself(root: Path, tmp_path: Path) -> None:
-    process, child = parent(root, tmp_path, 4)
+def test_a_child_whose_parent_was_killed_ends_with_it(root: Path, tmp_path: Path) -> None:
+    process, child = parent(root, tmp_path, 60 if sys.platform == "linux" else 4)
     process.kill()
     process.wait()
     psutil.wait_procs([child], timeout=20)
     assert not child.is_running()
+
+
+def test_a_child_that_nobody_watches_ends_at_its_deadline() -> None:
+    script = (
+        "import time; from interplm_wh.console import limits; "
+        "limits.bound_time(0.1, threads=1, file_bytes=0); time.sleep(60)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, timeout=30, check=False)
+    assert done.returncode == -signal.SIGALRM
 
 
 def test_a_child_that_dies_is_told(root: Path) -> None:

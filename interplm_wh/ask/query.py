@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -16,16 +15,19 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from interplm_wh import store
+from interplm_wh.console.admit import FILE_FUNCTIONS, TABLE_FUNCTIONS, admit
 from interplm_wh.errors import InputError, NotThereError
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.store import layout
 
-_EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?(.*)", re.IGNORECASE | re.DOTALL)
 Format = Literal["table", "csv", "json", "parquet"]
 
 
 def query(warehouse: str | Path, sql: str) -> pa.Table:
     """Run one SELECT over a warehouse and return its rows.
+
+    It has the rights of whoever runs it, and no limits of time or memory: the console has those. It
+    reads what they may read and writes nothing, whatever stands in its subqueries.
 
     Parameters
     ----------
@@ -38,27 +40,13 @@ def query(warehouse: str | Path, sql: str) -> pa.Table:
     InputError
         If it is not one reading statement, or DuckDB refuses it.
     """
-    if not _only_reads(sql):
-        raise InputError("query takes one SELECT (or EXPLAIN SELECT); for more, use: interplm-wh shell")
     with store.open(warehouse) as wh:
         try:
-            return wh.sql(sql)
+            return wh.sql(admit(wh.con, sql, catalogue="wh", functions=TABLE_FUNCTIONS | FILE_FUNCTIONS))
+        except InputError as error:
+            raise InputError(f"{error}; for more, use: interplm-wh shell") from error
         except duckdb.Error as error:
             raise InputError(str(error)) from error
-
-
-def _only_reads(sql: str) -> bool:
-    """Whether it is one SELECT, or asks how one is run; EXPLAIN ANALYZE runs what it explains."""
-    try:
-        statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
-        raise InputError(f"this is not SQL that DuckDB reads: {error}") from error
-    if len(statements) != 1:
-        return False
-    if statements[0].type == duckdb.StatementType.EXPLAIN:
-        explained = _EXPLAIN.match(statements[0].query)
-        return explained is not None and _only_reads(explained[1])
-    return bool(statements[0].type == duckdb.StatementType.SELECT)
 
 
 def write_rows(rows: pa.Table, to: IO[bytes], *, form: Format) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import duckdb
@@ -27,10 +27,24 @@ TABLE_FUNCTIONS = {
     *("duckdb_schemas", "duckdb_tables", "duckdb_types", "duckdb_views"),
     *("pragma_collations", "pragma_show", "pragma_storage_info", "pragma_table_info", "pragma_version"),
 }
-_MACROS = "select function_name from duckdb_functions() where database_name = ? and not internal"
+# What else somebody may call who has the rights of this process anyway: it reads, and writes nothing.
+FILE_FUNCTIONS = {
+    *("read_csv", "read_csv_auto", "sniff_csv", "read_text", "read_blob", "read_duckdb"),
+    *("read_json", "read_json_auto", "read_json_objects", "read_json_objects_auto"),
+    *("read_ndjson", "read_ndjson_auto", "read_ndjson_objects"),
+    *("duckdb_databases", "duckdb_extensions", "duckdb_memory", "duckdb_settings", "duckdb_variables"),
+}
+# The package's own lie over those of the catalogue.
+_MACROS = """
+select function_name
+from duckdb_functions()
+where database_name in ($catalogue, 'temp') and not internal
+"""
 
 
-def admit(con: duckdb.DuckDBPyConnection, sql: str, *, catalogue: str) -> str:
+def admit(
+    con: duckdb.DuckDBPyConnection, sql: str, *, catalogue: str, functions: Set[str] = TABLE_FUNCTIONS
+) -> str:
     """Return the statement to run.
 
     Parameters
@@ -39,6 +53,8 @@ def admit(con: duckdb.DuckDBPyConnection, sql: str, *, catalogue: str) -> str:
         What somebody typed.
     catalogue : str
         The name under which the warehouse is attached; its macros may be called.
+    functions : set of str
+        The table functions that may be called besides.
 
     Raises
     ------
@@ -55,8 +71,8 @@ def admit(con: duckdb.DuckDBPyConnection, sql: str, *, catalogue: str) -> str:
     if statement.type != duckdb.StatementType.SELECT:
         kind = statement.type.name.replace("_", " ")
         raise InputError(f"this is {kind}, and only SELECT (or EXPLAIN of one) can be asked here")
-    macros = {name for (name,) in con.execute(_MACROS, [catalogue]).fetchall()}
-    if faults := list(_faults(_tree(con, select), TABLE_FUNCTIONS | macros)):
+    macros = {name for (name,) in con.execute(_MACROS, {"catalogue": catalogue}).fetchall()}
+    if faults := list(_faults(_tree(con, select), functions | macros)):
         raise InputError("; ".join(dict.fromkeys(faults)))
     return explained[1] + select if explained else select
 
@@ -90,7 +106,7 @@ def _tree(con: duckdb.DuckDBPyConnection, select: str) -> dict[str, Any]:
     return tree
 
 
-def _faults(tree: Any, functions: set[str]) -> Iterator[str]:
+def _faults(tree: Any, functions: Set[str]) -> Iterator[str]:
     """Yield what a parsed SELECT does besides reading."""
     left = [tree]
     while left:  # no recursion: people who want to break this nest deeply

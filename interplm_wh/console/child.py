@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.ipc
 
-from interplm_wh import schema
+from interplm_wh import schema, sqlfile
 from interplm_wh.console import landlock, limits
 from interplm_wh.console.admit import admit
 from interplm_wh.console.request import Request
@@ -66,9 +66,11 @@ def lock(con: duckdb.DuckDBPyConnection, request: Request, spill: Path) -> None:
 
 def _answer(request: Request, out: IO[bytes]) -> None:
     root, spill = Path(request.root), Path.cwd()
-    schema.tables()  # read while files can be opened
+    # Read while files can be opened.
+    schema.tables()
+    sqlfile.load_folder("macros")
     fence(root, spill)
-    with Warehouse(root) as wh:
+    with Warehouse(root, own_macros=True) as wh:
         lock(wh.con, request, spill)
         limits.bound_memory(request.memory_bytes)
         sql = admit(wh.con, request.sql, catalogue=_CATALOGUE)
@@ -100,6 +102,7 @@ def _refusal(error: Exception, request: Request) -> dict[str, str]:
 def main() -> None:
     """Answer the question on standard input."""
     request = Request(**json.load(sys.stdin))
+    limits.end_with_parent(request.parent)
     limits.bound_time(request.seconds, threads=_THREADS, file_bytes=request.spill_bytes)
     # What libraries print must not stand in the answer.
     answer = os.dup(1)

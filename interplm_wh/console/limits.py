@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import resource
@@ -9,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+_END_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 # How much later than its parent the kernel ends a child: the parent's message comes first.
 _GRACE_SECONDS = 2.0
 
@@ -23,6 +25,20 @@ def bound_time(seconds: float, *, threads: int, file_bytes: int) -> None:
     _lower(resource.RLIMIT_CPU, math.ceil((seconds + _GRACE_SECONDS) * threads))
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_FSIZE, file_bytes)
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process when the one that started it has ended; on Linux at once, elsewhere at its deadline.
+
+    Parameters
+    ----------
+    parent : int
+        Its process id: it may have ended before the kernel was asked.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() != parent:
+            raise SystemExit(1)
 
 
 def bound_memory(more_bytes: int) -> None:

@@ -20,6 +20,8 @@ class Request:
         After which the child ends by itself.
     memory_bytes, spill_bytes : int
         What it may use of memory and of disk.
+    parent : int
+        The process that asks; the child ends with it.
     """
 
     root: str
@@ -29,3 +31,4 @@ class Request:
     seconds: float
     memory_bytes: int
     spill_bytes: int
+    parent: int

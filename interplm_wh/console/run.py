@@ -108,7 +108,7 @@ def ask(
     """
     started = time.monotonic()
     root = layout.root_of(warehouse)
-    request = Request(str(root), sql, max_rows, max_bytes, seconds, memory_bytes, spill_bytes)
+    request = Request(str(root), sql, max_rows, max_bytes, seconds, memory_bytes, spill_bytes, os.getpid())
     _check(request)
     for _ in range(_ATTEMPTS):
         opened = _stamp(root)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from interplm_wh.dashboard import frame
 from interplm_wh.dashboard.views import compare, concept, feature, overview, protein, sequence, sql
+from interplm_wh.errors import InterplmError
 
 PAGES = (overview, feature, concept, protein, sequence, compare, sql)
 
@@ -27,7 +28,11 @@ def main(root: Path) -> None:
         for page in PAGES
     ]
     chosen = st.navigation(pages, position="top")
-    frame.begin(root, {page.url_path: page for page in pages})
+    try:
+        frame.begin(root, {page.url_path: page for page in pages})
+    except InterplmError as error:  # the warehouse is gone, locked, or of another version
+        st.error(frame.plain_lines(str(error)))
+        return
     chosen.run()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +28,16 @@ ACTIVATION_COLUMNS: dict[str, ColumnConfig | str | None] = {
     "n_residues": st.column_config.NumberColumn("residues with it", format="localized"),
     "amino_acid": "amino acid",
 }
+_WHOLE = ("feature", "residue")
+"""What of an address is a whole number."""
+_MARKUP = "\\`*_{}[]()<>#+-.!|~$:&="
+# What Streamlit and GitHub's Markdown look for in the text that is left, escaped or not: links without
+# brackets, icons, and arrows that are typed. Nothing that is coloured red, put after the first letter of
+# it, tells them apart and is not seen; Streamlit proposes it for this.
+_READ_LATER = re.compile(
+    r"\\:(?=//|material|streamlit|[\w+\\-]+:)|www(?=\\\.)|@|\\[-<>~](?=\\[-=>])", re.IGNORECASE
+)
+_NOTHING = ":red[]"
 _LOOK_EVERY = 10.0  # seconds
 
 
@@ -62,6 +74,7 @@ def begin(root: Path, pages: Mapping[str, StreamlitPage]) -> None:
 
     The SAE is chosen here and not by a page, so that the choice holds from one page to the next.
     """
+    _drop_infinite()
     reader = Reader(root)
     with st.sidebar:
         st.caption("Warehouse")
@@ -70,6 +83,22 @@ def begin(root: Path, pages: Mapping[str, StreamlitPage]) -> None:
         st.session_state[_FRAME] = Frame(reader, pages, sae)
         _news()
         st.caption("At the upper right corner of each chart and table: full screen, download as PNG or CSV.")
+
+
+def _drop_infinite() -> None:
+    """Forget numbers of the address that Streamlit takes and cannot make whole: 1e400, inf."""
+    infinite = [name for name in _WHOLE if _is_infinite(st.query_params.get(name, "0"))]
+    for name in infinite:
+        del st.query_params[name]
+    if infinite:
+        st.rerun()  # what this run was asked with is kept by Streamlit until the next one
+
+
+def _is_infinite(text: str) -> bool:
+    try:
+        return math.isinf(float(text))
+    except ValueError:  # no number: Streamlit leaves it out
+        return False
 
 
 def current() -> Frame:
@@ -119,8 +148,15 @@ def _choose_sae(reader: Reader) -> dict[str, Any] | None:
         help="Sparse autoencoder: it rewrites each residue's hidden state as a few active features.",
     )
     row: dict[str, Any] = by_name[name]
-    st.caption(f"{row['architecture']}, layer {row['layer']} of {plain(row['plm'])}")
+    st.caption(origin(row))
     return row
+
+
+def origin(sae: Mapping[str, Any]) -> str:
+    """Return, as Markdown, what an SAE is and of which PLM, where that is known."""
+    if sae["plm"] is None:
+        return f"{plain(sae['architecture'])}: activations made elsewhere"
+    return f"{plain(sae['architecture'])}, layer {sae['layer']} of {plain(sae['plm'])}"
 
 
 def no_sae() -> None:
@@ -128,8 +164,14 @@ def no_sae() -> None:
     nothing_yet("There is no SAE with results yet.", ["add sae", "encode --sae NAME", "build"])
 
 
+def neurons_commands(sae: Mapping[str, Any]) -> list[str]:
+    """Return the commands that add the raw neurons of an SAE's layer as its control."""
+    where = f"--plm {shlex.quote(sae['plm'])} --layer {sae['layer']}"
+    return [f"add sae identity --name neurons {where}", "encode --sae neurons", "build"]
+
+
 def nothing_yet(what: str, commands: list[str]) -> None:
-    """Say what is missing, and the commands that make it."""
+    """Say what is missing, as Markdown, and the commands that make it."""
     st.info(what, icon=":material/info:")
     st.markdown("Run in a terminal:")
     command(*commands)
@@ -150,5 +192,11 @@ def _news() -> None:
 
 
 def plain(text: str) -> str:
-    """Return text with what Markdown would read as markup made plain."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|~$:&" else c for c in text)
+    """Return text as Markdown that shows it as it is, on one line, and makes nothing of it."""
+    escaped = "".join(f"\\{c}" if c in _MARKUP else c for c in " ".join(text.split()))
+    return _READ_LATER.sub(rf"\g<0>{_NOTHING}", escaped)
+
+
+def plain_lines(text: str) -> str:
+    """Return text of several lines as `plain` does each of them."""
+    return "  \n".join(plain(line) for line in text.splitlines() if line.strip())

@@ -19,7 +19,7 @@ _ANSWERS = 1000
 @st.cache_resource(scope="session", show_spinner=False, max_entries=1)
 def _opened(path: str) -> Warehouse:
     """Return this session's own connection: DuckDB's are not shared between threads."""
-    return store.open(path)
+    return store.open(path, own_macros=True)
 
 
 @st.cache_data(max_entries=_ANSWERS, show_spinner=False)

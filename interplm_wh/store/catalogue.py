@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from interplm_wh import schema, sqlfile
+from interplm_wh.errors import NotThereError
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.schema import Table
 from interplm_wh.store import layout, published, staging
@@ -57,10 +58,30 @@ def create_table(table: Table, *, source: str | None = None) -> str:
     return f"create table {name} as select {table.column_list} from {source} order by {order}"  # noqa: S608
 
 
-def create_macro(file: sqlfile.SqlFile) -> str:
+def create_macro(file: sqlfile.SqlFile, *, temporary: bool = False) -> str:
     """Return the CREATE MACRO of a file of `sql/macros/`."""
     params = ", ".join(p.name if p.default is None else f"{p.name} := {p.default}" for p in file.params)
-    return f"create or replace macro {quote_identifier(file.name)}({params}) as table {file.macro_body}"
+    kind = "temp macro" if temporary else "macro"
+    return f"create or replace {kind} {quote_identifier(file.name)}({params}) as table {file.macro_body}"
+
+
+def lay_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """Lay the macros of this version over those of the catalogue in use, which another may have published.
+
+    Raises
+    ------
+    NotThereError
+        If the catalogue lacks what one of them reads.
+    """
+    for file in sqlfile.build_order(sqlfile.load_folder("macros")):
+        try:
+            con.execute(create_macro(file, temporary=True))
+        except duckdb.Error as error:
+            first = str(error).partition("\n")[0]
+            raise NotThereError(
+                f"this warehouse was published by another version of interplm-wh, and {file.name} cannot be "
+                f"asked of it ({first}); publish it anew with: interplm-wh -w WAREHOUSE build"
+            ) from error
 
 
 def create_views(

@@ -23,6 +23,12 @@ GONE = re.compile("No files found|cannot be read: ")
 class Warehouse:
     """A published warehouse, opened for reading.
 
+    Parameters
+    ----------
+    path : str or Path
+    own_macros : bool
+        Whether table macros are those of this version of the package, not those that were published.
+
     Attributes
     ----------
     path : Path
@@ -33,8 +39,9 @@ class Warehouse:
         Time and inode of the catalogue that is open: another one for each publish.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, own_macros: bool = False) -> None:
         self.path = layout.root_of(path)
+        self._own_macros = own_macros
         if not (self.path / layout.CATALOGUE).is_file():
             raise NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {path} init")
         self._open()
@@ -54,6 +61,8 @@ class Warehouse:
         for table in catalogue.lake_tables():
             paths = [self.path / folder for folder in folders.get(table.name, ())]
             layout.lay_view(self.con, table, paths, temporary=True, fault=faults.get(table.name))
+        if self._own_macros:
+            catalogue.lay_macros(self.con)
 
     @property
     def is_outdated(self) -> bool:
@@ -118,14 +127,14 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_ino, status.st_mtime_ns
 
 
-def open_warehouse(path: str | Path) -> Warehouse:
-    """Open a warehouse for reading.
+def open_warehouse(path: str | Path, *, own_macros: bool = False) -> Warehouse:
+    """Open a warehouse for reading; arguments as of `Warehouse`.
 
     Raises
     ------
     NotThereError
-        If there is none at `path`.
+        If there is none at `path`, or its catalogue lacks what the package's own macros read.
     LockedError
         If another program has opened its catalogue for writing.
     """
-    return Warehouse(path)
+    return Warehouse(path, own_macros=own_macros)

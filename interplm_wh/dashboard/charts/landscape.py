@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import KINDS, NO_KIND, PLAIN, kinds_of
+from interplm_wh.dashboard.charts.look import KINDS, NO_KIND, PLAIN, drawable, kinds_of
 
 PICK = "pick"
 _OTHER = "another category"
@@ -21,6 +21,7 @@ def landscape(rows: pl.DataFrame) -> ChartType:
     rows : DataFrame
         Of the macro `feature_landscape`.
     """
+    rows = drawable(rows, "category")
     kinds = kinds_of(rows["category"], most=_KINDS)
     shown = rows.with_columns(
         pl.when(pl.col("category").is_null())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from interplm_wh.dashboard.charts.look import by_category
+from interplm_wh.dashboard.charts.look import by_category, drawable
 
 _LANE = 17
 """Pixels of a lane."""
@@ -29,6 +29,7 @@ def lanes(
     """
     if not len(annotations):
         return []
+    annotations = drawable(annotations, "concept")
     coloured, colours = by_category(annotations, kinds)
     shown = coloured.with_columns(left=pl.col("start") - 0.5, right=pl.col("stop") + 0.5)
     order = annotations.unique("lane", maintain_order=True).sort("lane")["concept"].to_list()

@@ -36,9 +36,18 @@ def letter_colour(*, dark: bool) -> alt.Condition:
     return alt.condition(alt.datum.activation > 0.55, alt.value(strong), alt.value(weak))
 
 
+def drawable(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Return rows whose texts can be places on an axis, or entries of a legend.
+
+    Vega keeps these as keys of an object, where one name is taken; it gets a letter that is not seen.
+    """
+    taken = "__proto__"
+    return rows.with_columns(pl.col(name).replace(taken, taken + "\u200b") for name in columns)
+
+
 def kinds_of(column: pl.Series, *, most: int = len(KINDS)) -> list[str]:
     """Return the commonest values of a column, in order; the others share one colour."""
-    counts = column.drop_nulls().value_counts(sort=True)
+    counts = drawable(column.to_frame(), column.name)[column.name].drop_nulls().value_counts(sort=True)
     return [str(value) for value in counts[column.name].to_list()[:most]]
 
 
@@ -50,6 +59,6 @@ def kind_scale(kinds: list[str], *, others: tuple[str, ...] = ()) -> alt.Scale:
 def by_category(rows: pl.DataFrame, kinds: list[str]) -> tuple[pl.DataFrame, alt.Scale]:
     """Return rows with other categories than `kinds` under `OTHER`, and the colours of the categories."""
     kept = pl.when(pl.col("category").is_in(kinds)).then("category").otherwise(pl.lit(OTHER))
-    shown = rows.with_columns(category=kept)
+    shown = drawable(rows, "category").with_columns(category=kept)
     others = (OTHER,) if (shown["category"] == OTHER).any() else ()
     return shown, kind_scale(kinds, others=others)

@@ -50,15 +50,11 @@ def show() -> None:
     if not others:
         frame.nothing_yet(
             "There is one SAE only; the raw neurons are a good one to compare with.",
-            [
-                f"add sae identity --name neurons --plm {sae['plm']} --layer {sae['layer']}",
-                "encode --sae neurons",
-                "build",
-            ],
+            frame.neurons_commands(sae) if sae["plm"] else ["add sae SOURCE", "encode --sae NAME", "build"],
         )
         return
     other = st.selectbox(
-        f"Compare {sae['sae']} with",
+        f"Compare {frame.plain(sae['sae'])} with",
         [row["sae"] for row in others],
         key="with",
         bind="query-params",
@@ -88,7 +84,7 @@ def _quality(rows: list[dict[str, Any]]) -> None:
         column_config={str(i): str(fact["sae"]) for i, fact in enumerate(facts)},
         alt="What either SAE is, and how good it is",
     )
-    unmeasured = [fact["sae"] for fact in facts if fact.get("l0") is None]
+    unmeasured = [fact["sae"] for fact in facts if fact.get("l0") is None and fact["plm"]]
     if unmeasured:
         st.caption("Sparsity and fidelity were not measured. In a terminal:")
         frame.command(*(f"evaluate --sae {shlex.quote(name)}" for name in unmeasured))

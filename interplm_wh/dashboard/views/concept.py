@@ -35,7 +35,8 @@ def show() -> None:
     values = {"sae": sae["sae"], "concept": concept["concept"]}
     rows = frame.current().reader.rows("from concept_curve($sae, $concept)", values)
     if not len(rows):
-        st.info(f"No feature of {sae['sae']} is active where this is annotated on the split valid.")
+        name = frame.plain(sae["sae"])
+        st.info(f"No feature of {name} is active where this is annotated on the split valid.")
         return
     split = (
         st.segmented_control(

@@ -114,10 +114,9 @@ def _found(sae: dict[str, Any]) -> None:
         },
         alt="Best feature of each concept, with its F1 beside the controls'; a chosen row opens the feature",
     )
-    if not controls:
+    if not controls and sae["plm"]:
         st.caption("A control says what the PLM's own neurons would find. To add it, in a terminal:")
-        neurons = f"--name neurons --plm {sae['plm']} --layer {sae['layer']}"
-        frame.command(f"add sae identity {neurons}", "encode --sae neurons", "build")
+        frame.command(*frame.neurons_commands(sae))
     if row:
         frame.current().go("feature", {"feature": row["feature"]})
 

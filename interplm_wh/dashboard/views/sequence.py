@@ -40,7 +40,7 @@ def show() -> None:
         with st.spinner("Encoding"):
             activations = live.encode(frame.current().reader.path, sae["sae"], sae["sha256"], sequences)
     except InterplmError as error:
-        st.error(frame.plain(str(error)))
+        st.error(frame.plain_lines(str(error)))
         return
     warehouse = frame.current().reader.warehouse
     features = live.features_of(warehouse, sae["sae"], activations)

@@ -1,0 +1,137 @@
+"""A warehouse whose names are attacks, made by the commands that people use."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from interplm_wh import build, store
+from interplm_wh.ingest.activations import add_activations
+from interplm_wh.ingest.annotations import add_annotations
+from interplm_wh.ingest.proteins import add_proteins
+
+TEXTS = (
+    "<script>window.__pwned=1;alert(1)</script>",
+    "<img src=x onerror=window.__pwned=1;alert(1)>",
+    '"><svg/onload=window.__pwned=1;alert(1)>',
+    "<iframe src=http://evil.example/x></iframe>",
+    "../../etc/passwd",
+    "'; drop table proteins; --",
+    "[x](javascript:alert(1))",
+    "![x](http://evil.example/x.png)",
+    "<http://evil.example/y>",
+    "http://evil.example/autolink",
+    "$x^2$ $$y$$",
+    ":material/delete: :red[r] :smile:",
+    "`code` **bold** _it_ ~~gone~~",
+    "\u202etxt.exe \u2066\u2029",
+    "🧬é漢",
+    'it\'s \\"quoted\\" \\n \\',
+    "datum.x datum.value datum.label",
+    '"]+alert(1)+["',
+    "'+alert(1)+'",
+    "${alert(1)} {{alert(1)}} %s {0}",
+    "a.b[0].c",
+    "image",
+    "other",
+    "# heading",
+    "- list",
+    "1. list",
+    "| a | b |",
+    "</script><b>x",
+    "&lt;b&gt; &#x3c;",
+    "__proto__",
+    "=1+1",
+    "long " + "x" * 2000,
+    "two\nlines\tand a tab",
+)
+_LETTERS = "ACDEFGHIKLMNPQRSTVWY"
+_LENGTH = 60
+
+
+def accession_of(text: str) -> str:
+    """Return what of a text may be an accession: no white space, at most 64 characters or so."""
+    return "".join("_" if c.isspace() or not c.isprintable() else c for c in text)[:60]
+
+
+ACCESSIONS = tuple(dict.fromkeys(map(accession_of, TEXTS)))
+SAES = ("a", "second.sae")
+N_FEATURES = 8
+
+
+def make(path: Path) -> Path:
+    """Make and build it."""
+    files = path.parent / "files"
+    files.mkdir()
+    store.init(path)
+    _write_proteins(files / "proteins.csv")
+    add_proteins(path, [files / "proteins.csv"])
+    _write_annotations(files / "lab.csv")
+    add_annotations(path, [files / "lab.csv"])
+    for i, sae in enumerate(SAES):
+        _write_activations(files / "activations.csv", shift=i)
+        add_activations(path, files / "activations.csv", sae=sae, n_features=N_FEATURES)
+    with store.write(path, command="test") as tx:  # what `add sae` takes from a model's folder and card
+        tx.con.execute(
+            "insert into plms by name select $plm as plm, $text as source, 8 as d_model, 2 as n_layers, "
+            "100 as window",
+            {"plm": TEXTS[1], "text": TEXTS[0]},
+        )
+        tx.con.execute(
+            "update saes set plm = $plm, layer = 1, architecture = $text, source = $text where sae = $sae",
+            {"plm": TEXTS[1], "text": TEXTS[2], "sae": SAES[0]},
+        )
+        tx.publish()
+    build.build(path, min_residues=5, min_domains=3)
+    return path
+
+
+def _write(path: Path, rows: list[dict[str, object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_proteins(path: Path) -> None:
+    rows: list[dict[str, object]] = []
+    for i, accession in enumerate(ACCESSIONS):
+        text = TEXTS[i % len(TEXTS)]
+        rows.append(
+            {
+                "accession": accession, "sequence": (_LETTERS[i % 20] + _LETTERS) * 3,
+                "name": text, "organism": TEXTS[-1 - i % len(TEXTS)],
+                "split": ("valid", "test")[i % 2],
+            }
+        )  # fmt: skip
+    _write(path, rows)
+
+
+def _write_annotations(path: Path) -> None:
+    rows: list[dict[str, object]] = []
+    for i, accession in enumerate(ACCESSIONS):
+        for j, text in enumerate(TEXTS):
+            if (i + j) % 3 == 0:
+                start = 1 + (7 * j) % 40
+                rows.append(
+                    {
+                        "accession": accession, "start": start, "stop": start + 9, "concept": text,
+                        "category": TEXTS[-1 - j], "note": text, "evidence": text,
+                    }
+                )  # fmt: skip
+    _write(path, rows)
+
+
+def _write_activations(path: Path, *, shift: int) -> None:
+    rows: list[dict[str, object]] = []
+    for i, accession in enumerate(ACCESSIONS):
+        for feature in range(N_FEATURES):
+            for position in range(1 + feature + shift, _LENGTH, 3 + feature):
+                rows.append(
+                    {
+                        "accession": accession, "position": position, "feature": feature,
+                        "value": (1 + (i + feature) % 9) / 10,
+                    }
+                )  # fmt: skip
+            # On one concept's instances, so that one is found.
+    _write(path, rows)
