@@ -43,6 +43,8 @@ class Warehouse:
         self.stamp = _stamp(self.path / layout.CATALOGUE)
         self.con = duckdb.connect()
         self.con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
+        # The activations of a large warehouse lie in hundreds of files, none of which ever changes.
+        self.con.execute("set parquet_metadata_cache = true")
         try:
             published.attach(self.con, self.path, name="wh")
         except InterplmError:

@@ -7,27 +7,40 @@
 -- what:   Precision and recall at every threshold of the features that find a concept best on valid, the
 --         best one first.
 with
-chosen as (
+measured as (
     select
         f.feature,
-        max(f.f1_per_domain) as highest
+        f.split,
+        f.threshold,
+        f."precision",
+        f.recall_per_domain,
+        f.f1_per_domain,
+        f.tp,
+        f.fp
     from concept_f1 as f
-    where f.sae = $wanted_sae and f.concept = $wanted_concept and f.split = 'valid'
-    group by f.feature
-    order by max(f.f1_per_domain) desc, f.feature asc
+    where f.sae = $wanted_sae and f.concept = $wanted_concept
+),
+
+chosen as (
+    select
+        m.feature,
+        max(m.f1_per_domain) as highest
+    from measured as m
+    where m.split = 'valid'
+    group by m.feature
+    order by max(m.f1_per_domain) desc, m.feature asc
     limit $k
 )
 
 select
-    f.feature,
-    f.split,
-    f.threshold,
-    f."precision",
-    f.recall_per_domain,
-    f.f1_per_domain,
-    f.tp,
-    f.fp
-from concept_f1 as f
-inner join chosen as c on f.feature = c.feature
-where f.sae = $wanted_sae and f.concept = $wanted_concept and f.split in ('valid', 'test')
-order by c.highest desc, f.feature asc, f.split asc, f.threshold asc
+    m.feature,
+    m.split,
+    m.threshold,
+    m."precision",
+    m.recall_per_domain,
+    m.f1_per_domain,
+    m.tp,
+    m.fp
+from measured as m
+inner join chosen as c on m.feature = c.feature
+order by c.highest desc, m.feature asc, m.split asc, m.threshold asc
