@@ -90,8 +90,7 @@ def encode(root: Path, sae: str, sha256: str, sequences: dict[str, str]) -> pa.T
 def features_of(wh: Warehouse, sae: str, activations: pa.Table) -> pl.DataFrame:
     """Return the rows of `sql/live/live_features.sql`."""
     file = sqlfile.load("live", "live_features")
-    wh.con.register("live_activations", activations)
-    return wh.polars(file.sql, file.bind({"sae": sae}))
+    return wh.polars(file.sql, file.bind({"sae": sae}), tables={"live_activations": activations})
 
 
 def neighbours_of(
@@ -99,5 +98,5 @@ def neighbours_of(
 ) -> pl.DataFrame:
     """Return the rows of `sql/live/live_neighbours.sql`."""
     file = sqlfile.load("live", "live_neighbours")
-    wh.con.register("live_features", features.to_arrow())
-    return wh.polars(file.sql, file.bind({"sae": sae, "sequence": sequence, "k": k}))
+    values = file.bind({"sae": sae, "sequence": sequence, "k": k})
+    return wh.polars(file.sql, values, tables={"live_features": features.to_arrow()})

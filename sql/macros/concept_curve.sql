@@ -5,7 +5,7 @@
 --         $wanted_concept VARCHAR  concept
 --         $k INTEGER = 8           number of features
 -- what:   Precision and recall at every threshold of the features that find a concept best on valid, the
---         best one first.
+--         best one first; place is their order, and is_chosen says which threshold is best on valid.
 with
 measured as (
     select
@@ -15,6 +15,7 @@ measured as (
         f."precision",
         f.recall_per_domain,
         f.f1_per_domain,
+        f.f1,
         f.tp,
         f.fp
     from concept_f1 as f
@@ -40,7 +41,12 @@ select
     m.recall_per_domain,
     m.f1_per_domain,
     m.tp,
-    m.fp
+    m.fp,
+    (dense_rank() over (order by c.highest desc, m.feature asc))::integer as place,
+    m.threshold = first_value(m.threshold) over (
+        partition by m.feature
+        order by m.split = 'valid' desc, m.f1_per_domain desc, m.f1 desc, m.threshold desc
+    ) as is_chosen
 from measured as m
 inner join chosen as c on m.feature = c.feature
 order by c.highest desc, m.feature asc, m.split asc, m.threshold asc

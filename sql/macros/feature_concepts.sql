@@ -3,6 +3,7 @@
 -- inputs: concept_f1
 -- params: $wanted_sae VARCHAR      SAE
 --         $wanted_feature INTEGER  feature, 0-based
+--         $k INTEGER = 2500        number of concepts
 -- what:   The concepts that a feature finds, each at the threshold that is best on valid: what it gives
 --         there and, read at the same threshold, on test. The best on valid first.
 with
@@ -48,4 +49,5 @@ select
     fp
 from ranked
 where place = 1
+qualify dense_rank() over (order by valid_f1_per_domain desc, concept asc) <= $k
 order by valid_f1_per_domain desc, concept, split
