@@ -100,3 +100,21 @@ def neighbours_of(
     file = sqlfile.load("live", "live_neighbours")
     values = file.bind({"sae": sae, "sequence": sequence, "k": k})
     return wh.polars(file.sql, values, tables={"live_features": features.to_arrow()})
+
+
+def cells_of(
+    wh: Warehouse,
+    sae: str,
+    activations: pa.Table,
+    features: pl.DataFrame,
+    *,
+    sequence: str,
+    length: int,
+    k: int = 30,
+    n_cells: int = 400,
+) -> pl.DataFrame:
+    """Return the rows of `sql/live/live_heatmap.sql`: `k` features in at most `n_cells` cells each."""
+    file = sqlfile.load("live", "live_heatmap")
+    values = file.bind({"sae": sae, "sequence": sequence, "length": length, "k": k, "n_cells": n_cells})
+    tables = {"live_activations": activations, "live_features": features.to_arrow()}
+    return wh.polars(file.sql, values, tables=tables)

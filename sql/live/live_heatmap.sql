@@ -14,7 +14,8 @@ ranked as (
     select
         l.feature,
         l.concept,
-        row_number() over (order by l.activation desc, l.feature asc) as rank
+        row_number() over (order by l.activation desc, l.feature asc) as rank,
+        greatest(1, ($length + $n_cells - 1) // $n_cells) as width
     from live_features as l
     where l.sequence = $sequence
 ),
@@ -24,22 +25,22 @@ cells as (
         r.rank,
         r.feature,
         r.concept,
-        (a.position - 1) // greatest(1, ($length + $n_cells - 1) // $n_cells) as cell,
+        r.width,
+        (a.position - 1) // r.width as cell,
         max((a.value / nullif(f.max_activation, 0))::float) as activation
     from live_activations as a
     inner join ranked as r on a.feature = r.feature
     inner join features as f on a.feature = f.feature
     where a.sequence = $sequence and f.sae = $sae and r.rank <= $k
-    group by
-        r.rank, r.feature, r.concept, (a.position - 1) // greatest(1, ($length + $n_cells - 1) // $n_cells)
+    group by r.rank, r.feature, r.concept, r.width, (a.position - 1) // r.width
 )
 
 select
-    c.rank::integer as rank,
-    c.feature,
-    c.concept,
-    (c.cell * greatest(1, ($length + $n_cells - 1) // $n_cells) + 1)::integer as start,
-    least((c.cell + 1) * greatest(1, ($length + $n_cells - 1) // $n_cells), $length)::integer as stop,
-    c.activation
-from cells as c
-order by c.rank, c.cell
+    rank::integer as rank,
+    feature,
+    concept,
+    (cell * width + 1)::integer as start,
+    least((cell + 1) * width, $length)::integer as stop,
+    activation
+from cells
+order by rank, cell
