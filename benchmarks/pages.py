@@ -49,6 +49,8 @@ TITLES = {
     "overview": "What is in this warehouse", "feature": "Feature", "concept": "", "protein": "",
     "sequence": "Which features", "compare": "Two SAEs", "sql": "Ask in SQL",
 }  # fmt: skip
+_CHOICES = {"bin", "order", "split", "zoom"}
+"""What a page leaves out of its address where it takes no notice of it."""
 _FIRST_NAME = re.compile(r"\bfrom\s+([\w.]+)")
 _TURN = """(address) => {
     history.pushState({}, "", address);
@@ -249,8 +251,9 @@ def visit(path: Path, case: Case, *, n: int, encoded: pa.Table) -> Visited:
         for name, value in {"sae": SAE, **case.query}.items():
             app.query_params[name] = value
         app.run()
-        # what is chosen by default, as the lowest feature is, does not stand in the address
-        if lost := set(case.query) - set(app.query_params) - {"feature"}:
+        if not app.title or not app.title[0].value.startswith(heading(case)):
+            raise SystemExit(f"{case.page}, {case.name}: the page shows something else")
+        if lost := (set(case.query) & _CHOICES) - set(app.query_params):
             raise SystemExit(
                 f"{case.page}, {case.name}: the page took no notice of {', '.join(sorted(lost))}"
             )
