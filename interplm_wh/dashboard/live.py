@@ -93,19 +93,7 @@ def encode(root: Path, sae: str, sha256: str, sequences: dict[str, str]) -> pa.T
 def features_of(wh: Warehouse, sae: str, activations: pa.Table) -> pl.DataFrame:
     """Return the rows of `sql/live/live_features.sql`."""
     file = sqlfile.load("live", "live_features")
-    wh.con.register("live_activations", activations)
-    return wh.polars(file.sql, file.bind({"sae": sae}))
-
-
-def cells_of(
-    wh: Warehouse, sae: str, activations: pa.Table, features: pl.DataFrame, *, sequence: str, length: int
-) -> pl.DataFrame:
-    """Return the rows of `sql/live/live_cells.sql`."""
-    file = sqlfile.load("live", "live_cells")
-    wh.con.register("live_activations", activations)
-    wh.con.register("live_features", features.to_arrow())
-    values = {"sae": sae, "sequence": sequence, "length": length, "k": MOST_FEATURES, "n_cells": MOST_CELLS}
-    return wh.polars(file.sql, file.bind(values))
+    return wh.polars(file.sql, file.bind({"sae": sae}), tables={"live_activations": activations})
 
 
 def neighbours_of(
@@ -113,5 +101,23 @@ def neighbours_of(
 ) -> pl.DataFrame:
     """Return the rows of `sql/live/live_neighbours.sql`."""
     file = sqlfile.load("live", "live_neighbours")
-    wh.con.register("live_features", features.to_arrow())
-    return wh.polars(file.sql, file.bind({"sae": sae, "sequence": sequence, "k": k}))
+    values = file.bind({"sae": sae, "sequence": sequence, "k": k})
+    return wh.polars(file.sql, values, tables={"live_features": features.to_arrow()})
+
+
+def cells_of(
+    wh: Warehouse,
+    sae: str,
+    activations: pa.Table,
+    features: pl.DataFrame,
+    *,
+    sequence: str,
+    length: int,
+    k: int = MOST_FEATURES,
+    n_cells: int = MOST_CELLS,
+) -> pl.DataFrame:
+    """Return the rows of `sql/live/live_cells.sql`: `k` features in at most `n_cells` cells each."""
+    file = sqlfile.load("live", "live_cells")
+    values = file.bind({"sae": sae, "sequence": sequence, "length": length, "k": k, "n_cells": n_cells})
+    tables = {"live_activations": activations, "live_features": features.to_arrow()}
+    return wh.polars(file.sql, values, tables=tables)

@@ -4,6 +4,7 @@
 -- params: $wanted_sae VARCHAR        SAE
 --         $wanted_accession VARCHAR  protein
 --         $wanted_position INTEGER   residue, 1-based
+--         $k INTEGER = 5000          number of features
 -- what:   The features that are active on one residue, the strongest first, each with the concept that it
 --         finds best on held-out proteins.
 select
@@ -19,3 +20,4 @@ where
     and a.position = $wanted_position
     and a.protein_id = (select p.protein_id from proteins as p where p.accession = $wanted_accession)
 order by activation desc nulls last, a.feature
+limit $k
