@@ -10,7 +10,7 @@ from altair.typing import ChartType
 from interplm_wh.dashboard.charts.look import ACTIVATION, PLAIN
 
 _MOST_POINTS = 4_000
-_HEIGHT = 460
+_HEIGHT = 540
 _BOND = 4.5
 """Å between C-alphas of neighbours at most."""
 _COLOUR = alt.Color("activation:Q", scale=ACTIVATION, legend=alt.Legend(title="Activation", orient="top"))
@@ -86,7 +86,9 @@ def contact_map(cells: pl.DataFrame, residues: pl.DataFrame) -> ChartType:
             ("other_stop", 0.5, "high"),
         )
     ]
-    pairs = cells.select(*edges, "start", "other_start", "n_contacts", "distance", "activation")
+    pairs = cells.select(
+        *edges, "start", "other_start", "n_contacts", "distance", pl.col("activation").fill_null(0)
+    )
     tips = [
         alt.Tooltip("start:Q", title="residue", format="d"),
         alt.Tooltip("other_start:Q", title="and residue", format="d"),
@@ -120,7 +122,7 @@ def contact_map(cells: pl.DataFrame, residues: pl.DataFrame) -> ChartType:
             ],
         )
     )  # fmt: skip
-    chart: ChartType = alt.layer(*halves, diagonal).properties(height=_HEIGHT, width=_HEIGHT)
+    chart: ChartType = alt.layer(*halves, diagonal).properties(height=_HEIGHT)
     return chart
 
 

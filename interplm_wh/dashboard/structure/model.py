@@ -129,10 +129,8 @@ def _drawing(view: StructureView) -> Drawing:
 def _about_row(row: dict[str, Any]) -> str:
     chain = f", chain {row['chain']}" if row["chain"] else ""
     file = row["structure"].removesuffix(f":{row['chain']}")
-    predicted = row["source"] == "alphafold"
-    facts = [
-        f"{file}{chain}: " + ("a prediction of AlphaFold" if predicted else f"from a {_FILES[row['format']]}")
-    ]
+    source = "a prediction of AlphaFold" if row["source"] == "alphafold" else f"from {_FILES[row['format']]}"
+    facts = [f"{file}{chain}: {source}"]
     if row["mean_plddt"] is not None:
         facts.append(f"mean pLDDT {row['mean_plddt']:.1f}")
     if row["resolution"] is not None:

@@ -22,6 +22,8 @@ from interplm_wh.structures.alphafold import Limits
 # For the answer of AlphaFold DB, and again for the file.
 _PATIENCE = Limits(seconds=10.0)
 _HEIGHT = 520
+_SQUARE = 560
+"""Pixels of the contact map; narrower where the window is."""
 _MOST_BYTES = 24 << 20
 """Of a page: browsers take addresses of up to 32 MB."""
 _NEAR, _MOST_CELLS = 8.0, 5_000
@@ -76,18 +78,11 @@ def _choose(reader: Reader, protein: Mapping[str, Any], key: str) -> Model | Non
         name = st.selectbox(
             "Structure",
             list(known),
-            format_func=lambda one: _option(known[one]) if one in known else one,
             key=f"{key}_of",
             bind="query-params",
             help="Those with most of the protein's residues come first.",
         )
     return models.stored_model(reader, protein["accession"], known.get(name) or next(iter(known.values())))
-
-
-def _option(row: dict[str, Any]) -> str:
-    quality = f", {row['resolution']:.2f} Å" if row["resolution"] is not None else ""
-    predicted = ", predicted" if row["source"] == "alphafold" else ""
-    return f"{row['structure']} ({row['n_residues_matched']:,} residues{quality}{predicted})"
 
 
 def _alphafold(reader: Reader, accession: str, key: str) -> Model | None:
@@ -198,7 +193,7 @@ def _contacts(reader: Reader, there: pl.DataFrame, what: str) -> None:
             "n_rows": _MOST_CELLS,
         },
     )
-    st.altair_chart(contact_map(cells, there), alt=f"Contact map coloured by {what}")
+    st.altair_chart(contact_map(cells, there), width=_SQUARE, alt=f"Contact map coloured by {what}")
     width = int(cells["stop"][0] - cells["start"][0] + 1) if len(cells) else 1
     each = f" Each cell stands for {width} by {width} residues." if width > 1 else ""
     st.caption(

@@ -59,7 +59,8 @@
     if (typeof $3Dmol === "undefined") return fail(data.words.unreachable);
     const canvas = document.createElement("canvas");
     if (!canvas.getContext("webgl2") && !canvas.getContext("webgl")) return fail(data.words.webgl);
-    const viewer = $3Dmol.createViewer(part("stage"), { backgroundColor: data.ground, antialias: true });
+    const backgroundColor = getComputedStyle(document.body).getPropertyValue("--ground");
+    const viewer = $3Dmol.createViewer(part("stage"), { backgroundColor, antialias: true });
     const model = viewer.addModel();
     model.addAtoms(atoms());
     for (const own of [true, false]) {

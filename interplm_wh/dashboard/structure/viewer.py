@@ -27,7 +27,6 @@ _VIRIDIS = (
     "22a8842ab07f35b77943bf7154c56866cc5d7ad1518fd744a5db36bcdf27d2e21be9e51afde725"
 )
 _ANCHORS = [_VIRIDIS[i : i + 6] for i in range(0, len(_VIRIDIS), 6)]
-_GROUNDS = {True: "#0e1117", False: "#ffffff"}
 _FAINT = 0.35
 _UNSAFE = re.compile("[<>&\u2028\u2029]")
 _ELSEWHERE = "The C-alpha trace and the contact map, above, need none of it."
@@ -68,7 +67,7 @@ def page(drawing: Drawing, residues: pl.DataFrame, *, what: str, library: Librar
             f"default-src 'none'; script-src {script_hash(script)} {library.source}; "
             "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
         ),
-        "@DATA@": safe_json(_data(drawing, residues, what, dark=dark) | {"library": library.json}),
+        "@DATA@": safe_json(_data(drawing, residues, what) | {"library": library.json}),
         "@SCRIPT@": script,
     }
     return re.sub("|".join(parts), lambda found: parts[found[0]], template)
@@ -85,7 +84,7 @@ def _resources() -> tuple[str, str]:
     return (here / "viewer.html").read_text("utf-8"), (here / "viewer.js").read_text("utf-8")
 
 
-def _data(drawing: Drawing, residues: pl.DataFrame, what: str, *, dark: bool) -> dict[str, Any]:
+def _data(drawing: Drawing, residues: pl.DataFrame, what: str) -> dict[str, Any]:
     placed = {
         (row["chain"], row["residue_number"], row["insertion_code"]): row
         for row in residues.iter_rows(named=True)
@@ -107,7 +106,6 @@ def _data(drawing: Drawing, residues: pl.DataFrame, what: str, *, dark: bool) ->
         },
         "strongest": -max(active)[1] if active else None,
         "scale": [f"#{anchor}" for anchor in _ANCHORS],
-        "ground": _GROUNDS[dark],
         "faint": _FAINT,
         "colours": {"silent": PLAIN, "others": PLAIN},
         "words": {
