@@ -17,18 +17,26 @@
     part("note").textContent = words;
   }
 
+  function attempt(step) {
+    try {
+      step();
+    } catch (error) {
+      fail(`${data.words.broken} (${error})`);
+    }
+  }
+
   function load() {
     const script = document.createElement("script");
     if (data.library.text) {
       script.textContent = data.library.text;
       document.head.append(script);
-      draw();
+      attempt(draw);
       return;
     }
     script.src = data.library.url;
     script.integrity = data.library.integrity;
     script.crossOrigin = "anonymous";
-    script.onload = draw;
+    script.onload = () => attempt(draw);
     script.onerror = () => fail(data.words.unreachable);
     document.head.append(script);
     setTimeout(() => fail(data.words.unreachable), PATIENCE);
@@ -103,9 +111,5 @@
   part("others").firstElementChild.style.background = data.colours.others;
   part("others").firstElementChild.style.opacity = data.faint;
   part("others").hidden = !data.residues.some((residue) => !residue[3].startsWith("own"));
-  try {
-    load();
-  } catch (error) {
-    fail(`${data.words.broken} (${error})`);
-  }
+  attempt(load);
 })();
