@@ -142,7 +142,7 @@ def test_of_an_mmcif_file_the_first_model_and_its_insertion_codes_are_drawn() ->
         "data_x\n#\n" + loop("atom_site", rows), placed((1, "A", 7, "", None), (2, "A", 7, "A", 1.0)), "mmcif"
     )
     assert colours(data) == [PLAIN, viridis(1.0)]
-    assert data["atoms"]["xyz"] == [3.8, 0, 0, 7.6, 0, 0]
+    assert [abs(v) for v in data["atoms"]["xyz"]] == [1.9, 0, 0, 1.9, 0, 0]
 
 
 def test_of_alternative_locations_the_most_occupied_is_drawn_and_water_is_not() -> None:
@@ -152,8 +152,23 @@ def test_of_alternative_locations_the_most_occupied_is_drawn_and_water_is_not() 
         atom(" ZN", 91, x=5.0, name="ZN  ", record="HETATM"),
     ]  # fmt: skip
     data = drawn(text_of(rows), placed((1, "A", 1, "", None), (2, "A", 2, "", None)))
-    assert data["atoms"]["xyz"][::3] == [1.0, 3.8, 5.0]
+    along = np.array(data["atoms"]["xyz"][::3])
+    assert np.abs(np.diff(along)) == pytest.approx([2.8, 1.2])  # at 1.0, 3.8 and 5.0
     assert groups(data) == ["own-trace", "own-trace", "ligand"]
+
+
+def test_the_structure_is_turned_to_its_widest_side_and_not_mirrored() -> None:
+    rows = helix("A" * 30)  # along z
+    data = drawn(text_of(rows), placed(*((i, "A", i, "", None) for i in range(1, 31))))
+    turned = np.array(data["atoms"]["xyz"]).reshape(-1, 3)
+    given = np.array([[float(row[i : i + 8]) for i in (30, 38, 46)] for row in rows])
+    spread = np.ptp(turned, axis=0)
+    assert spread[0] > 40 > 8 > spread[1]
+    # the same distances, and the same hand: the triple product of three bonds keeps its sign
+    assert np.linalg.norm(turned[7] - turned[40]) == pytest.approx(math.dist(given[7], given[40]), abs=0.03)
+    assert np.linalg.det(np.diff(turned[:8:2], axis=0)) == pytest.approx(
+        np.linalg.det(np.diff(given[:8:2], axis=0)), rel=0.02
+    )
 
 
 def test_no_text_of_a_file_can_end_a_script() -> None:

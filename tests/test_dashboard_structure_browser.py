@@ -22,7 +22,7 @@ from interplm_wh.structures import add_structures
 from tests.browser import Visits, browser, script
 
 pytestmark = pytest.mark.slow
-SLOWLY = 60_000  # milliseconds, on a busy machine
+SLOWLY = 30_000  # milliseconds, on a busy machine
 TITLE = 'iframe[title="Structure in 3D, coloured by feature 5"]'
 HOSTILE = "</script><script>document.title='owned';alert(1)</script>"
 # `on` in the address names the residues where the feature is active.

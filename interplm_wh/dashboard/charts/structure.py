@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 from altair.typing import ChartType
+from numpy.typing import NDArray
 
 from interplm_wh.dashboard.charts.look import ACTIVATION, PLAIN
 
@@ -130,13 +131,23 @@ def _edge(channel: type[alt.X] | type[alt.Y], field: str, scale: alt.Scale, titl
     return channel(f"{field}:Q", scale=scale, title=title, axis=alt.Axis(grid=False))
 
 
+def principal_axes(xyz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the axes of largest, second and smallest spread, as columns of a rotation.
+
+    Parameters
+    ----------
+    xyz : float64 array [n, 3]
+    """
+    centred = xyz - xyz.mean(axis=0)
+    axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1]
+    axes[:, 2] = np.cross(axes[:, 0], axes[:, 1])  # no mirror image
+    return np.asarray(axes, dtype=np.float64)
+
+
 def _in_plane(residues: pl.DataFrame) -> pl.DataFrame:
     """Put C-alphas into the plane of their two first principal components, as u and v."""
     xyz = residues.select("x", "y", "z").to_numpy()
-    centred = xyz - xyz.mean(axis=0)
-    axes = np.linalg.svd(centred, full_matrices=False)[2][:2]
-    flat = np.zeros((len(xyz), 2))
-    flat[:, : len(axes)] = centred @ axes.T
+    flat = (xyz - xyz.mean(axis=0)) @ principal_axes(xyz)[:, :2]
     steps = np.linalg.norm(np.diff(xyz, axis=0), axis=1)
     breaks = (np.diff(residues["position"].to_numpy()) > 1) | (steps > _BOND)
     return residues.select(

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from interplm_wh.dashboard.charts.look import PLAIN
+from interplm_wh.dashboard.charts.structure import principal_axes
 from interplm_wh.dashboard.structure.library import HOST, VARIABLE, Library, script_hash
 from interplm_wh.structures import Drawing
 
@@ -102,7 +104,7 @@ def _data(drawing: Drawing, residues: pl.DataFrame, what: str) -> dict[str, Any]
             "owners": drawing.owners.tolist(),
             "names": drawing.names,
             "elements": [element.capitalize() or "C" for element in drawing.elements],
-            "xyz": np.round(drawing.xyz.astype(float), 2).ravel().tolist(),
+            "xyz": np.round(_turned(drawing, own), 2).ravel().tolist(),
         },
         "strongest": -max(active)[1] if active else None,
         "scale": [f"#{anchor}" for anchor in _ANCHORS],
@@ -119,6 +121,18 @@ def _data(drawing: Drawing, residues: pl.DataFrame, what: str) -> dict[str, Any]
             "broken": f"3Dmol.js could not draw this structure. {_ELSEWHERE}",
         },
     }  # fmt: skip
+
+
+def _turned(drawing: Drawing, own: list[dict[str, Any] | None]) -> NDArray[np.float64]:
+    """Return coordinates as they are seen where the protein's C-alphas are spread widest, as in the trace."""
+    xyz = drawing.xyz.astype(float)
+    is_own = [
+        own[owner] is not None and name == "CA"
+        for owner, name in zip(drawing.owners.tolist(), drawing.names, strict=True)
+    ]
+    seen = xyz[is_own] if any(is_own) else xyz
+    turned: NDArray[np.float64] = (xyz - seen.mean(axis=0)) @ principal_axes(seen)
+    return turned
 
 
 def _groups(drawing: Drawing, own: list[dict[str, Any] | None]) -> list[str]:
