@@ -67,6 +67,10 @@ def _serving(command: list[str], port: int, environment: Mapping[str, str] | Non
             yield f"http://localhost:{port}"
         finally:
             server.terminate()
+            try:
+                server.wait(timeout=3)
+            except subprocess.TimeoutExpired:  # it waits for pages that are still open
+                server.kill()
 
 
 def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
@@ -87,6 +91,12 @@ class Visits:
 
     open: Callable[..., Page]
     faults: list[str] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close all pages."""
+        while self.pages:
+            self.pages.pop().close()
 
 
 @contextmanager
@@ -111,6 +121,7 @@ def browser() -> Iterator[Visits]:
                     else None
                 ),
             )
+            visits.pages.append(page)
             page.goto(url)
             return page
 

@@ -34,6 +34,7 @@ from interplm_wh.store import layout
 from interplm_wh.structures import add_structures, alphafold, alphafold_cache, read_drawing
 from interplm_wh.structures.file import Format
 
+CHECKOUT = Path(__file__).resolve().parents[1]
 HOSTILE = "</script><script>alert(1)</script>"
 LOCAL = Library("/* 3Dmol */")
 
@@ -224,6 +225,7 @@ def test_3dmol_comes_from_the_network_unless_a_file_is_named(
     monkeypatch.delenv(libraries.VARIABLE, raising=False)
     assert libraries.library().json == {"url": libraries.URL, "integrity": libraries.INTEGRITY}
     assert f"3dmol@{libraries.VERSION}/" in libraries.URL
+    assert f"npm install 3dmol@{libraries.VERSION}\n" in (CHECKOUT / "docs" / "structures.md").read_text()
     (tmp_path / "mine.js").write_text("/* 3Dmol */")
     monkeypatch.setenv(libraries.VARIABLE, str(tmp_path / "mine.js"))
     assert libraries.library() == LOCAL

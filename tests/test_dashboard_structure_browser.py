@@ -106,6 +106,7 @@ def visits() -> Iterator[Visits]:
 def nothing_failed(visits: Visits) -> Iterator[None]:
     visits.faults.clear()
     yield
+    visits.close()
     assert visits.faults == []
 
 
