@@ -418,7 +418,7 @@ def test_the_best_structure_is_shown_and_its_residues_are_counted(stored: Path, 
     assert "whole, chain A: from a PDB file, 100.0 % identical to the sequence. 50 of 50 residues" in said(
         found
     )
-    assert "All 2 residues where feature 5 is active are among them." in said(found)
+    assert "All 2 residues where feature 5 is active are there." in said(found)
     data = frame_of(found)
     assert colours(data)[:4] == [PLAIN, viridis(0.5), viridis(1.0), PLAIN]
     assert data["said"][2] == [SEQUENCE[2], 3, "A 3", 1.0]
@@ -427,7 +427,7 @@ def test_the_best_structure_is_shown_and_its_residues_are_counted(stored: Path, 
 def test_the_address_names_the_structure_and_missing_residues_are_counted(stored: Path, run: Run) -> None:
     found = run(stored, structure_of="gap:A")
     assert "47 of 50 residues of the protein are in the structure." in said(found)
-    assert "Of the 2 residues where feature 5 is active, 1 are missing from it." in said(found)
+    assert "1 of the 2 residues where feature 5 is active is missing from it." in said(found)
     data = frame_of(found)
     assert data["said"][2] == [SEQUENCE[5], 6, "A 106", None]
     assert data["strongest"] == 1  # residue 2, as 3 is missing

@@ -135,12 +135,15 @@ def _say(
     on = active.filter(pl.col("activation") > 0)
     missing = len(on) - len(there.filter(pl.col("activation") > 0))
     said = f"{len(there):,} of {protein['length']:,} residues of the protein are in the structure."
+    where = f"residue{'s' * (len(on) != 1)} where {what} is active"
     if not len(on):
-        said += f" {what.capitalize()} is active on none of its residues."
+        said += f" {what[:1].upper()}{what[1:]} is active on none of its residues."
     elif missing:
-        said += f" Of the {len(on):,} residues where {what} is active, {missing:,} are missing from it."
+        said += f" {missing:,} of the {len(on):,} {where} {'is' if missing == 1 else 'are'} missing from it."
     else:
-        said += f" All {len(on):,} residues where {what} is active are among them."
+        said += (
+            f" {'All' if len(on) > 1 else 'The'} {len(on):,} {where} {'are' if len(on) > 1 else 'is'} there."
+        )
     st.caption(f"{plain(found.about)}. {plain(said)}")
 
 
