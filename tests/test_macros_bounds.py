@@ -285,7 +285,7 @@ def test_the_heat_map_of_a_pasted_sequence_is_cut_into_cells() -> None:
         "null::varchar as concept from range(40) as g (f)",
     }
     values = {"sae": "a", "sequence": "s", "length": length, "k": 30, "n_cells": 400}
-    rows = live_rows("live_heatmap", relations, values)
+    rows = live_rows("live_cells", relations, values)
     assert len(rows) == 30 * 400 <= MOST_CELLS
     assert rows["rank"].unique().to_list() == list(range(1, 31))
     last = rows.row(-1, named=True)  # feature 10, residues 5,986 to 6,000

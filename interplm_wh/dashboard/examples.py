@@ -13,6 +13,7 @@ from interplm_wh.dashboard import frame
 from interplm_wh.dashboard.charts.look import kinds_of
 from interplm_wh.dashboard.charts.track import track
 from interplm_wh.dashboard.charts.tracks import PICK, strips, windows
+from interplm_wh.dashboard.structure import panel
 
 CHOSEN = "protein"
 """Of the session and of the address: the protein that is looked at closely."""
@@ -185,4 +186,4 @@ def _residues(residues: pl.DataFrame) -> None:
 
 def structure(protein: dict[str, Any], residues: pl.DataFrame, *, what: str) -> None:
     """Draw the structure of a protein coloured by activation."""
-    st.caption(f"{protein['length']} {len(residues)} {what}")
+    panel(frame.current().reader, protein, residues, what=what, key="structure")

@@ -12,16 +12,27 @@ KINDS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3
 PLAIN = "#8A8F98"
 """Of what has no kind."""
 ONE = "#0072B2"
+# Source: ColorBrewer's YlGnBu without its palest, and viridis without its darkest; both grow evenly in
+# lightness, so that they are read with any colour vision, and in grey.
+_ON_LIGHT = ("#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#253494", "#081d58")
+_ON_DARK = ("#46347f", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 NO_KIND = "no known concept"
 OTHER = "other"
 
 
+def activation_stops(*, dark: bool) -> tuple[str, ...]:
+    """Return the colours of normalised activations, evenly spaced from 0 to 1 and mixed in RGB."""
+    return _ON_DARK if dark else _ON_LIGHT
+
+
 def activation_scale(*, dark: bool) -> alt.Scale:
-    """Return the colours of normalised activations; what the scale has not seen is drawn like its end.
+    """Return the scale of normalised activations; what lies beyond 0 and 1 is drawn like its end.
 
     Weak ones are near the background on light and on dark, so that strong ones stand out on both.
     """
-    return alt.Scale(scheme="viridis" if dark else "yellowgreenblue", domain=[0, 1], clamp=True)
+    stops = activation_stops(dark=dark)
+    places = [i / (len(stops) - 1) for i in range(len(stops))]
+    return alt.Scale(domain=places, range=list(stops), clamp=True)
 
 
 def activation_colour(*, dark: bool, orient: Literal["top", "bottom"] = "top") -> alt.Color:
