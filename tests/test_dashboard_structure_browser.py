@@ -159,10 +159,16 @@ def test_only_the_residues_of_the_feature_have_its_colour(served: str, visits: V
 def test_hovering_says_which_residue_it_is(served: str, visits: Visits) -> None:
     page = visits.open(f"{served}/?on=25")
     frame = settled(page, "drawn")
+    apart = (
+        "(() => { const at = (i) => viewer.modelToScreen(viewer.selectedAtoms({owner: i})[0]);"
+        "const [a, b] = [at(24), at(28)]; return Math.hypot(a.x - b.x, a.y - b.y); })()"
+    )
+    before = frame.evaluate(apart)
     frame.locator("#closer").click()
     status = frame.locator("#residue")
     expect(status).to_have_text(f"{SEQUENCE[24]}25 · activation 1.000 · A 25 in the file")
     page.wait_for_timeout(1500)  # the view moves there
+    assert frame.evaluate(apart) > 1.5 * before
     at = frame.evaluate(
         "(() => { const a = viewer.selectedAtoms({owner: 30})[0]; const p = viewer.modelToScreen(a);"
         "return [p.x, p.y]; })()"

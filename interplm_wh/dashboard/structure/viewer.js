@@ -5,6 +5,7 @@
   const data = JSON.parse(part("data").textContent);
   const state = document.documentElement.dataset;
   const PATIENCE = 15000; // ms until the script counts as unreachable
+  const AROUND = 8; // residues on each side of the strongest
   const TURNS = { ArrowLeft: [-10, "y"], ArrowRight: [10, "y"], ArrowUp: [-10, "x"], ArrowDown: [10, "x"] };
   const ZOOMS = { "+": 1.2, "=": 1.2, "-": 1 / 1.2 };
 
@@ -85,8 +86,8 @@
     viewer.setHoverDuration(30);
     const whole = (time) => viewer.zoomTo(own, time);
     const closer = () => {
-      viewer.zoomTo({ owner: data.strongest }, 400);
-      viewer.zoom(0.25, 400);
+      const near = data.residues.map((_, i) => i).filter((i) => Math.abs(i - data.strongest) <= AROUND);
+      viewer.zoomTo({ owner: near }, 400);
       part("residue").textContent = shows(data.strongest);
     };
     part("whole").onclick = () => whole(400);
