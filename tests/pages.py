@@ -14,12 +14,11 @@ APP = str(Path(interplm_wh.__file__).parent / "dashboard" / "app.py")
 
 
 def opened(
-    warehouse: Path, monkeypatch: pytest.MonkeyPatch, address: str = "overview", **query: str
+    warehouse: Path, monkeypatch: pytest.MonkeyPatch, address: str = "overview", **query: str | list[str]
 ) -> AppTest:
-    """Run one page; it may raise nothing."""
+    """Run one page at an address; it may raise nothing."""
     monkeypatch.setattr(sys, "argv", ["app.py", str(warehouse)])
     app = AppTest.from_file(APP, default_timeout=120)
-    app.run()
     app.switch_page(f"views/{address}.py")
     for name, value in query.items():
         app.query_params[name] = value

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import interplm_wh
 from interplm_wh.dashboard import serve as serving
 from interplm_wh.errors import NotThereError
-
-APP = str(Path(interplm_wh.__file__).parent / "dashboard" / "app.py")
-
-
-def opened(
-    warehouse: Path, monkeypatch: pytest.MonkeyPatch, address: str = "", **query: str | list[str]
-) -> AppTest:
-    """Run one page."""
-    monkeypatch.setattr(sys, "argv", ["app.py", str(warehouse)])
-    app = AppTest.from_file(APP, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    if address:
-        app.switch_page(f"views/{address}.py")
-    app.run()
-    assert not app.exception, app.exception[0].message
-    return app
+from tests.pages import opened
 
 
 def test_the_overview_counts_what_the_tables_hold(
@@ -68,7 +50,7 @@ def test_next_and_previous_step_through_what_the_filters_leave(
 def test_a_warehouse_without_results_says_what_to_run(
     warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for address in ("", "feature"):
+    for address in ("overview", "feature"):
         app = opened(warehouse, monkeypatch, address)
         assert [info.value for info in app.info] == ["There is no SAE with results yet."]
         assert "interplm-wh -w warehouse build" in app.code[0].value

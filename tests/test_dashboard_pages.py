@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import interplm_wh
-from tests.test_dashboard import opened
+from tests.pages import opened
 
 FEATURE, SIGNAL = 249, "Signal peptide_any"
 

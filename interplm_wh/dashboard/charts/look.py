@@ -32,7 +32,7 @@ def activation_scale(*, dark: bool) -> alt.Scale:
     """
     stops = activation_stops(dark=dark)
     places = [i / (len(stops) - 1) for i in range(len(stops))]
-    return alt.Scale(domain=places, range=list(stops), clamp=True)
+    return alt.Scale(domain=places, range=list(stops), clamp=True, interpolate="rgb")
 
 
 def activation_colour(*, dark: bool, orient: Literal["top", "bottom"] = "top") -> alt.Color:

@@ -21,7 +21,6 @@ from interplm_wh.structures import (
 )
 
 _KEPT = 20
-_MACROS = ("protein_structures", "structure_positions")
 _FILES = {"pdb": "a PDB file", "mmcif": "an mmCIF file"}
 _COLUMNS = {
     "position": pl.Int32,
@@ -63,13 +62,7 @@ class Model:
 
 
 def known_structures(reader: Reader, accession: str) -> list[dict[str, Any]]:
-    """Return the rows of `protein_structures`; none in a warehouse that an older version published."""
-    macros = reader.rows(
-        "select distinct function_name from duckdb_functions() where list_contains($names, function_name)",
-        {"names": _MACROS},
-    )
-    if len(macros) < len(_MACROS):
-        return []
+    """Return the rows of `protein_structures`."""
     return reader.rows("from protein_structures($protein) order by rank", {"protein": accession}).to_dicts()
 
 
