@@ -1,12 +1,15 @@
-"""``python -m benchmarks [NAME]...``: encoding, ingest, scoring, training; all of them by default."""
+"""``python -m benchmarks [NAME]...``: encoding, ingest, pages, scoring, training; all of them by default."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import encoding, ingest, scoring, training
+from benchmarks import encoding, ingest, pages, scoring, training
 
-ALL = {"scoring": scoring.main, "encoding": encoding.main, "ingest": ingest.main, "training": training.main}
+ALL = {
+    "scoring": scoring.main, "encoding": encoding.main, "ingest": ingest.main, "training": training.main,
+    "pages": pages.main,
+}  # fmt: skip
 
 
 def main(names: list[str]) -> int:

@@ -66,28 +66,37 @@ def prepare(name: str) -> Path:
         tx.con.execute(
             "insert into concepts by name from read_parquet(?)", [str(source / "concepts.parquet")]
         )
-        _link_activations(tx, source)
+        link_activations(tx, source)
         tx.publish()
     build.build(path, select=["features"])
     return path
 
 
-def _link_activations(tx: Transaction, source: Path) -> None:
+def link_activations(
+    tx: Transaction, source: Path, *, sae: str = SAE, role: str = "sae", n_parts: int | None = None
+) -> None:
+    """Register an SAE with the generated activations, or with those of its first parts alone."""
     n_features = generate.SIZES[source.name].n_features
     tx.con.execute(
-        "insert into saes by name select $sae as sae, 'external' as architecture, $n as n_features, "
-        "'none' as input_norm, 'sae' as role, 'benchmark' as source, 0 as min_value, false as is_forced",
-        {"sae": SAE, "n": n_features},
+        "insert into saes by name select $sae as sae, 'benchmark' as plm, 1 as layer, "
+        "'external' as architecture, $n as n_features, 'none' as input_norm, $role as role, "
+        "'benchmark' as source, 0 as min_value, false as is_forced",
+        {"sae": sae, "role": role, "n": n_features},
     )
-    folder = tx.new_folder("activations", sae=SAE)
-    for part in sorted((source / "activations").glob("*.parquet")):
+    folder = tx.new_folder("activations", sae=sae)
+    parts = sorted((source / "activations").glob("*.parquet"))[:n_parts]
+    for part in parts:
         os.link(part, folder / part.name)
     tx.append(folder)
-    encodings = tx.new_folder("encodings", sae=SAE)
+    encodings = tx.new_folder("encodings", sae=sae)
     tx.write_query(
         encodings,
-        "select * replace ($folder || '/' || part as part) from read_parquet($file)",
-        {"folder": tx.staging.final_name(folder), "file": str(source / "encodings.parquet")},
+        "select * replace ($folder || '/' || part as part) from read_parquet($file) where part <= $last",
+        {
+            "folder": tx.staging.final_name(folder),
+            "file": str(source / "encodings.parquet"),
+            "last": parts[-1].name,
+        },
     )
     tx.append(encodings)
 

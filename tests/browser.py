@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +23,10 @@ import httpx
 import pytest
 from playwright.sync_api import ConsoleMessage, Dialog, Page, sync_playwright
 
-# Nothing of the browser's own may ask the network.
+# Nothing of the browser's own may ask the network; WebGL is drawn without a graphics card.
 _QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 # At an address below the root Streamlit first looks for its server there, then at the root.
@@ -45,14 +46,32 @@ def dashboard(warehouse: Path) -> Iterator[str]:
     """Serve a warehouse by the command, and return the address."""
     port = free_port()
     command = [sys.executable, "-m", "interplm_wh", "-w", str(warehouse), "dashboard"]
-    with subprocess.Popen(
-        [*command, "--no-browser", "--port", str(port)], stdout=subprocess.DEVNULL
-    ) as server:
+    with _serving([*command, "--no-browser", "--port", str(port)], port) as url:
+        yield url
+
+
+@contextmanager
+def script(path: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """Serve a script of Streamlit's, and return the address."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(path), "--server.port", str(port)]
+    quiet = ["--server.headless", "true", "--server.fileWatcherType", "none"]
+    with _serving([*command, *quiet, "--browser.gatherUsageStats", "false"], port, environment) as url:
+        yield url
+
+
+@contextmanager
+def _serving(command: list[str], port: int, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as server:
         try:
             _wait(f"http://localhost:{port}/_stcore/health", server)
             yield f"http://localhost:{port}"
         finally:
             server.terminate()
+            try:
+                server.wait(timeout=3)
+            except subprocess.TimeoutExpired:  # it waits for pages that are still open
+                server.kill()
 
 
 def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
@@ -73,6 +92,12 @@ class Visits:
 
     open: Callable[..., Page]
     faults: list[str] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close all pages."""
+        while self.pages:
+            self.pages.pop().close()
 
 
 def _refuse(dialog: Dialog, faults: list[str]) -> None:
@@ -117,6 +142,7 @@ def browser() -> Iterator[Visits]:
                     else None
                 ),
             )
+            visits.pages.append(page)
             page.goto(url)
             return page
 

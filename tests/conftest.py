@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoReport:
     from interplm_wh.demo import run_demo
 
     return run_demo(tmp_path_factory.mktemp("demo") / "w")
+
+
+@pytest.fixture(autouse=True)
+def _main_module() -> Iterator[None]:
+    """Put the main module back: Streamlit's harness replaces it, and new processes would run the page."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ Block = tuple[int, int]
 SAE = "a"
 EVERYTHING: Block = (0, 2**31 - 1)
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
-# What the build lays while it fixes the scale of an SAE; no table of the warehouse.
+# What the build lays from the weights of an SAE; no tables of the warehouse.
 SAE_FEATURES = (
     "null::varchar as sae, null::integer as feature, null::float as decoder_norm, "
     "null::float as checkpoint_max"
@@ -29,10 +29,18 @@ VIEWS = [f for f in ORDERED if schema.table(f.output).storage == "view"]
 BLOCKS = [f for f in ORDERED if schema.table(f.output).storage in ("block", "chunk")]
 
 
+SAE_DIRECTIONS = (
+    "null::varchar as sae, null::varchar as weights, null::integer as feature, null::integer as neighbour, "
+    "null::float as cosine"
+)
+
+
 def empty_select(relation: str) -> str:
     """Return a typed SELECT without rows for any input of a mart, partial rows included."""
     if relation == "sae_features":
         return f"select {SAE_FEATURES} where false"
+    if relation == "sae_directions":
+        return f"select {SAE_DIRECTIONS} where false"
     return schema.table(relation.removesuffix("_partial")).empty_select
 
 
@@ -81,7 +89,7 @@ def connect(relations: Mapping[str, Rows]) -> duckdb.DuckDBPyConnection:
     """
     con = open_memory()
     names = [t.name for t in schema.tables().values() if t.storage != "view"]
-    for name in [*names, "sae_features"]:
+    for name in [*names, "sae_features", "sae_directions"]:
         con.execute(f"create table {quote_identifier(name)} as {empty_select(name)}")
     for name, rows in relations.items():
         fill(con, name, rows)
@@ -134,7 +142,7 @@ def make(
     scale_source: str = "all",
 ) -> None:
     """Make one table as a build does: partial rows per block of proteins, then the merge."""
-    values = {"sae": sae, "presence": presence, "scale_source": scale_source}
+    values = {"sae": sae, "presence": presence, "scale_source": scale_source, "weights": ""}
     final, partial = MARTS[name], MARTS.get(f"{name}_partial")
     bounds = [{**values, "first_protein": first, "last_protein": last} for first, last in blocks]
     if partial is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ def atom(
     number: int,
     *,
     x: float = 0.0,
+    y: float = 0.0,
+    z: float = 0.0,
     chain: str = "A",
     name: str = " CA ",
     code: str = " ",
@@ -30,7 +33,7 @@ def atom(
     element = name.strip()[:1]
     return (
         f"{record:<6}{1:>5} {name}{alt}{residue:>3} {chain}{number:>4}{code}   "
-        f"{x:>8.3f}{0.0:>8.3f}{0.0:>8.3f}{occupancy:>6.2f}{b:>6.2f}          {element:>2}  "
+        f"{x:>8.3f}{y:>8.3f}{z:>8.3f}{occupancy:>6.2f}{b:>6.2f}          {element:>2}  "
     )
 
 
@@ -43,6 +46,17 @@ def lines(
         for i, one in enumerate(letters)
         if i not in set(skip)
     ]
+
+
+def helix(letters: str, *, chain: str = "A", first: int = 1, x: float = 0.0) -> list[str]:
+    """Return C-alphas and oxygens of an alpha helix along z: 1.5 Å and 100° per residue, radius 2.3 Å."""
+    rows = []
+    for i, one in enumerate(letters):
+        turn = math.radians(100 * i)
+        for name, radius, more, rise in ((" CA ", 2.3, 0.0, 0.0), (" O  ", 2.0, 0.6, 2.3)):
+            place = {"x": x + radius * math.cos(turn + more), "y": radius * math.sin(turn + more)}
+            rows.append(atom(NAMES[one], first + i, **place, z=1.5 * i + rise, chain=chain, name=name))
+    return rows
 
 
 def seqres(letters: str, *, chain: str = "A") -> list[str]:

@@ -15,16 +15,16 @@ from interplm_wh.errors import NotThereError
 APP = str(Path(interplm_wh.__file__).parent / "dashboard" / "app.py")
 
 
-def opened(warehouse: Path, monkeypatch: pytest.MonkeyPatch, address: str = "", **query: str) -> AppTest:
+def opened(
+    warehouse: Path, monkeypatch: pytest.MonkeyPatch, address: str = "", **query: str | list[str]
+) -> AppTest:
     """Run one page."""
     monkeypatch.setattr(sys, "argv", ["app.py", str(warehouse)])
     app = AppTest.from_file(APP, default_timeout=60)
-    app.run()
-    assert not app.exception
-    if address:
-        app.switch_page(f"views/{address}.py")
     for name, value in query.items():
         app.query_params[name] = value
+    if address:
+        app.switch_page(f"views/{address}.py")
     app.run()
     assert not app.exception, app.exception[0].message
     return app

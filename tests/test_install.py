@@ -46,6 +46,10 @@ def test_the_wheel_carries_its_resources(installed: Path, tmp_path: Path) -> Non
     n_schemas = len(list((CHECKOUT / "schemas").glob("*.yaml")))
     n_marts = len(list((CHECKOUT / "sql/marts").glob("*.sql")))
     assert counts == f"{n_schemas} {n_marts}"
+    viewer = CHECKOUT / "interplm_wh" / "dashboard" / "structure"
+    for name in ("viewer.html", "viewer.js"):
+        carried = installed / "interplm_wh" / "dashboard" / "structure" / name
+        assert carried.read_bytes() == (viewer / name).read_bytes()
 
 
 def test_the_wheel_works_from_another_folder(installed: Path, tmp_path: Path) -> None:

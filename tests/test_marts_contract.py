@@ -15,6 +15,7 @@ VALUES = {
     "sae": "a",
     "presence": 0.05,
     "scale_source": "all",
+    "weights": "",
     "first_protein": 0,
     "last_protein": 9,
 }

@@ -27,6 +27,7 @@ VALUES: dict[str, Any] = {
     "sae": harness.SAE,
     "presence": 0.05,
     "scale_source": "all",
+    "weights": "",
     "first_protein": 0,
     "last_protein": 2**31 - 1,
 }
@@ -69,6 +70,12 @@ def built() -> Iterator[duckdb.DuckDBPyConnection]:
         "settings": harness.settings(min_residues=3, min_domains=2),
         "saes": [{"min_value": 0.0}],
         "sae_features": [{"feature": f} for f in range(5)],
+        "sae_directions": [
+            {"weights": "", "feature": f, "neighbour": g, "cosine": (f + g) % 3 / 4}
+            for f in range(5)
+            for g in range(5)
+            if f != g
+        ],
         "concepts": [
             *harness.letter_concepts(),
             {"concept_id": 20, "concept": "Domain_SH3", "level": "domain", "source": "uniprot"},

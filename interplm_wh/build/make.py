@@ -16,6 +16,7 @@ from interplm_wh.progress import Bar
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.sqlfile import SqlFile
 from interplm_wh.store import Transaction
+from interplm_wh.store.rows import value
 
 # Tables that have a row for nearly every key (a letter and a feature). Others are slower in an array.
 _DENSE = frozenset({"block_letters"})
@@ -24,7 +25,13 @@ _DENSE = frozenset({"block_letters"})
 def parameters(con: duckdb.DuckDBPyConnection, sae: str) -> dict[str, Any]:
     """Return the values that the SQL files of the marts may ask for."""
     settings = dict(con.execute("from settings").fetchall())
-    return {"sae": sae, "presence": float(settings["presence"]), "seed": settings["seed"]}
+    weights = value(con, "select coalesce(max(sha256), '') from saes where sae = ?", [sae])
+    return {
+        "sae": sae,
+        "presence": float(settings["presence"]),
+        "seed": settings["seed"],
+        "weights": weights,
+    }
 
 
 def count_blocks(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interplm_wh import names, progress, store
-from interplm_wh.build import blocks, marts, plan, scale
+from interplm_wh.build import blocks, directions, marts, plan, scale
 from interplm_wh.build.make import count_blocks, finish, parameters
 from interplm_wh.errors import InputError
 from interplm_wh.store import Transaction, Warehouse, catalogue
@@ -173,6 +173,8 @@ def _bring_up_to_date(
         # What the merge reads may have changed since the blocks were counted; the blocks have not.
         step = planner.step(mart, sae, values)
         if step.action != "current":
+            if mart.name == directions.TABLE:
+                directions.lay_sae_directions(tx, sae, bar)
             finish(tx, planner, step, values, written.get(mart.name, ()))
             blocks.focus(tx, sae, only=[mart.name])
         bar.advance(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -41,12 +40,10 @@ def lay_sae_features(tx: Transaction, sae: str, *, scale: Float32 | None = None)
     CheckError
         If its weights are not the ones that were added.
     """
-    row = first_row(tx.con, "select n_features, sha256 from saes where sae = ?", [sae])
-    if row is None:
-        raise NotThereError(f"there is no SAE {sae}; see: interplm-wh info")
-    n_features = int(row[0])
-    decoder_norm, checkpoint = _from_weights(layout.weights(tx.root, sae), row[1])
-    scale = checkpoint if scale is None else scale
+    tensors, _ = weights_of(tx, sae)
+    n_features = value(tx.con, "select n_features from saes where sae = ?", [sae])
+    decoder_norm = tensors.get("decoder_norm")
+    scale = tensors.get("checkpoint_scale") if scale is None else scale
     columns = {
         "sae": pa.array([sae] * n_features, pa.string()),
         "feature": pa.array(np.arange(n_features, dtype=np.int32)),
@@ -61,18 +58,31 @@ def lay_sae_features(tx: Transaction, sae: str, *, scale: Float32 | None = None)
     return scale is not None
 
 
-def _from_weights(path: Path, sha256: str | None) -> tuple[Float32 | None, Float32 | None]:
+def weights_of(tx: Transaction, sae: str) -> tuple[dict[str, Float32], str]:
+    """Return the tensors of an SAE and their checksum; none and '' where it was made elsewhere.
+
+    Raises
+    ------
+    NotThereError
+        If there is no such SAE.
+    CheckError
+        If its weights are not the ones that were added.
+    """
+    row = first_row(tx.con, "select sha256 from saes where sae = ?", [sae])
+    if row is None:
+        raise NotThereError(f"there is no SAE {sae}; see: interplm-wh info")
+    path = layout.weights(tx.root, sae)
     if not path.exists():
-        return None, None
-    if files.sha256(path) != sha256:
+        return {}, ""
+    if files.sha256(path) != row[0]:
         raise CheckError(
             f"{path}: the weights have changed since they were added (sha256 differs); restore the file from "
             "a copy, or remove the SAE and add it again"
         )
     from safetensors.numpy import load_file
 
-    tensors = load_file(path)
-    return tensors.get("decoder_norm"), tensors.get("checkpoint_scale")
+    tensors: dict[str, Float32] = load_file(path)
+    return tensors, str(row[0])
 
 
 def fix(

@@ -8,14 +8,26 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
+import polars as pl
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 from streamlit.navigation.page import StreamlitPage
 
 from interplm_wh.dashboard.reading import Reader
 
 _FRAME = "frame"
+EXAMPLES_OF = "examples_of"
+"""Of the session: the proteins that the page showed last."""
+ACTIVATION_COLUMNS: dict[str, ColumnConfig | str | None] = {
+    "activation": st.column_config.ProgressColumn(
+        "activation", min_value=0, max_value=1, format="%.3f", color="blue"
+    ),
+    "n_residues": st.column_config.NumberColumn("residues with it", format="localized"),
+    "amino_acid": "amino acid",
+}
 _WHOLE = ("feature", "residue")
 """What of an address is a whole number."""
 _MARKUP = "\\`*_{}[]()<>#+-.!|~$:&="
@@ -46,8 +58,14 @@ class Frame:
     pages: Mapping[str, StreamlitPage]
     sae: dict[str, Any] | None
 
+    @property
+    def sae_name(self) -> str:
+        """Name of the SAE, as an argument of a command."""
+        return shlex.quote(self.sae["sae"]) if self.sae else "NAME"
+
     def go(self, address: str, values: Mapping[str, Any]) -> None:
         """Open another page with these values in its address."""
+        st.session_state.pop(EXAMPLES_OF, None)
         st.switch_page(self.pages[address], query_params={name: str(v) for name, v in values.items()})
 
 
@@ -64,6 +82,7 @@ def begin(root: Path, pages: Mapping[str, StreamlitPage]) -> None:
         sae = _choose_sae(reader)
         st.session_state[_FRAME] = Frame(reader, pages, sae)
         _news()
+        st.caption("At the upper right corner of each chart and table: full screen, download as PNG or CSV.")
 
 
 def _drop_infinite() -> None:
@@ -86,6 +105,35 @@ def current() -> Frame:
     """Return the frame of this run."""
     found: Frame = st.session_state[_FRAME]
     return found
+
+
+def is_dark() -> bool:
+    """Whether the page is dark."""
+    return st.context.theme.type == "dark"
+
+
+def picked_row(
+    rows: pl.DataFrame,
+    *,
+    key: str,
+    alt: str,
+    columns: Mapping[str, Any] = MappingProxyType({}),
+    height: int | Literal["auto"] = "auto",
+) -> dict[str, Any] | None:
+    """Draw a table of which one row can be chosen, and return that row."""
+    event = st.dataframe(
+        rows,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=key,
+        alt=alt,
+        height=height,
+        column_config=dict(columns),
+    )
+    chosen = event.selection.rows
+    # What was chosen may belong to rows that are no longer there.
+    return rows.row(chosen[0], named=True) if chosen and chosen[0] < len(rows) else None
 
 
 def _choose_sae(reader: Reader) -> dict[str, Any] | None:
@@ -116,13 +164,23 @@ def no_sae() -> None:
     nothing_yet("There is no SAE with results yet.", ["add sae", "encode --sae NAME", "build"])
 
 
+def neurons_commands(sae: Mapping[str, Any]) -> list[str]:
+    """Return the commands that add the raw neurons of an SAE's layer as its control."""
+    where = f"--plm {shlex.quote(sae['plm'])} --layer {sae['layer']}"
+    return [f"add sae identity --name neurons {where}", "encode --sae neurons", "build"]
+
+
 def nothing_yet(what: str, commands: list[str]) -> None:
     """Say what is missing, as Markdown, and the commands that make it."""
     st.info(what, icon=":material/info:")
     st.markdown("Run in a terminal:")
-    root = current().reader.path
-    named = shlex.quote(root.name)  # for a shell: what is copied from here is run
-    st.code("\n".join(f"interplm-wh -w {named} {command}" for command in commands), language="sh")
+    command(*commands)
+
+
+def command(*commands: str) -> None:
+    """Show commands for this warehouse, to be copied."""
+    name = shlex.quote(current().reader.path.name)
+    st.code("\n".join(f"interplm-wh -w {name} {words}" for words in commands), language="sh")
 
 
 @st.fragment(run_every=_LOOK_EVERY)

@@ -18,6 +18,8 @@ from interplm_wh.store import Warehouse
 
 MOST_SEQUENCES, MOST_RESIDUES = 20, 6000
 """What one question may hold: seconds on a CPU."""
+MOST_FEATURES, MOST_CELLS = 30, 400
+"""How much of the answer is drawn."""
 _SCHEMA = pa.schema(
     [("sequence", pa.string()), ("position", pa.int32()), ("feature", pa.int32()), ("value", pa.float32())]
 )
@@ -59,6 +61,7 @@ def _models(path: str, sae: str, _sha256: str) -> tuple[object, object, int]:
         return plm, models.open_sae(wh, row, plm=plm), row.layer
 
 
+@st.cache_data(max_entries=20, show_spinner=False)
 def encode(root: Path, sae: str, sha256: str, sequences: dict[str, str]) -> pa.Table:
     """Encode sequences; rows of sequence, position (1-based), feature (0-based), value (raw).
 
@@ -90,8 +93,7 @@ def encode(root: Path, sae: str, sha256: str, sequences: dict[str, str]) -> pa.T
 def features_of(wh: Warehouse, sae: str, activations: pa.Table) -> pl.DataFrame:
     """Return the rows of `sql/live/live_features.sql`."""
     file = sqlfile.load("live", "live_features")
-    wh.con.register("live_activations", activations)
-    return wh.polars(file.sql, file.bind({"sae": sae}))
+    return wh.polars(file.sql, file.bind({"sae": sae}), tables={"live_activations": activations})
 
 
 def neighbours_of(
@@ -99,5 +101,23 @@ def neighbours_of(
 ) -> pl.DataFrame:
     """Return the rows of `sql/live/live_neighbours.sql`."""
     file = sqlfile.load("live", "live_neighbours")
-    wh.con.register("live_features", features.to_arrow())
-    return wh.polars(file.sql, file.bind({"sae": sae, "sequence": sequence, "k": k}))
+    values = file.bind({"sae": sae, "sequence": sequence, "k": k})
+    return wh.polars(file.sql, values, tables={"live_features": features.to_arrow()})
+
+
+def cells_of(
+    wh: Warehouse,
+    sae: str,
+    activations: pa.Table,
+    features: pl.DataFrame,
+    *,
+    sequence: str,
+    length: int,
+    k: int = MOST_FEATURES,
+    n_cells: int = MOST_CELLS,
+) -> pl.DataFrame:
+    """Return the rows of `sql/live/live_cells.sql`: `k` features in at most `n_cells` cells each."""
+    file = sqlfile.load("live", "live_cells")
+    values = file.bind({"sae": sae, "sequence": sequence, "length": length, "k": k, "n_cells": n_cells})
+    tables = {"live_activations": activations, "live_features": features.to_arrow()}
+    return wh.polars(file.sql, values, tables=tables)

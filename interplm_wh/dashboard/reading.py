@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
+import duckdb
 import polars as pl
 import streamlit as st
 
 from interplm_wh import sqlfile, store
+from interplm_wh.errors import InterplmError
 from interplm_wh.store import Warehouse
+from interplm_wh.store.reader import GONE
 
 _ANSWERS = 1000
 
 
 @st.cache_resource(scope="session", show_spinner=False, max_entries=1)
 def _opened(path: str) -> Warehouse:
-    """Return this session's own connection: DuckDB's are not shared between threads."""
+    """Return this session's own connection, on the publish that it has seen.
+
+    A run that was not finished when the next one began goes on in a thread of its own: a `Warehouse`
+    answers them one after the other.
+    """
     return store.open(path, own_macros=True)
+
+
+class _NewerPublish(Exception):
+    """What was open is no longer there, and a newer publish was opened in its place."""
 
 
 @st.cache_data(max_entries=_ANSWERS, show_spinner=False)
@@ -27,7 +38,11 @@ def _answer(
     path: str, publish: tuple[int, int], sql: str, values: tuple[tuple[str, Any], ...]
 ) -> pl.DataFrame:
     """Return rows; `publish` makes the same question another one once there is a newer publish."""
-    return _opened(path).polars(sql, {name: list(v) if isinstance(v, tuple) else v for name, v in values})
+    warehouse = _opened(path)
+    rows = warehouse.polars(sql, {name: list(v) if isinstance(v, tuple) else v for name, v in values})
+    if warehouse.stamp != publish:
+        raise _NewerPublish
+    return rows
 
 
 class Reader:
@@ -47,8 +62,21 @@ class Reader:
         return _opened(str(self.path))
 
     def rows(self, sql: str, values: Mapping[str, Any] = MappingProxyType({})) -> pl.DataFrame:
-        """Return the rows of one query, with values for its ``$name``."""
-        return _answer(str(self.path), self.warehouse.stamp, sql, tuple(sorted(values.items())))
+        """Return the rows of one query, with values for its ``$name``.
+
+        Where a vacuum has removed what this session had open, the page is drawn again from the newest
+        publish, as a whole: it never holds numbers of two. Files that cannot be read are named on it.
+        """
+        try:
+            return _answer(str(self.path), self.warehouse.stamp, sql, tuple(sorted(values.items())))
+        except _NewerPublish:
+            st.rerun()
+        except InterplmError as error:
+            _say(str(error))
+        except duckdb.Error as error:
+            if not GONE.search(str(error)):
+                raise
+            _say(str(error).partition("\n")[0])
 
     def ask(self, name: str, values: Mapping[str, Any] = MappingProxyType({})) -> pl.DataFrame:
         """Return the rows of a file of `sql/dashboard/`."""
@@ -59,3 +87,10 @@ class Reader:
         """Return the first row, or None."""
         found = self.rows(sql, values)
         return found.row(0, named=True) if len(found) else None
+
+
+def _say(fault: str) -> NoReturn:
+    """End this run of the page with what is wrong."""
+    st.error("The warehouse cannot be read as it is.", icon=":material/error:")
+    st.code(fault, language=None, wrap_lines=True)
+    st.stop()

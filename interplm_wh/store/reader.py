@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -17,11 +18,14 @@ from interplm_wh.store import catalogue, layout, parts, published
 if TYPE_CHECKING:
     import polars as pl
 
-GONE = re.compile("No files found|cannot be read: ")
+# What is said of files that a vacuum removed: before a query is planned, or while it reads them.
+GONE = re.compile("No files found|No such file or directory|cannot be read: ")
 
 
 class Warehouse:
     """A published warehouse, opened for reading.
+
+    Threads may share it: what they ask is answered one after the other.
 
     Parameters
     ----------
@@ -44,12 +48,15 @@ class Warehouse:
         self._own_macros = own_macros
         if not (self.path / layout.CATALOGUE).is_file():
             raise NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {path} init")
+        self._lock = threading.RLock()
         self._open()
 
     def _open(self) -> None:
         self.stamp = _stamp(self.path / layout.CATALOGUE)
         self.con = duckdb.connect()
         self.con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
+        # The activations of a large warehouse lie in hundreds of files, none of which ever changes.
+        self.con.execute("set parquet_metadata_cache = true")
         try:
             published.attach(self.con, self.path, name="wh")
         except InterplmError:
@@ -71,13 +78,20 @@ class Warehouse:
 
     def refresh(self) -> bool:
         """Open the newest publish; returns whether there was a newer one."""
-        if not self.is_outdated:
-            return False
-        self.con.close()
-        self._open()
-        return True
+        with self._lock:
+            if not self.is_outdated:
+                return False
+            self.con.close()
+            self._open()
+            return True
 
-    def sql(self, query: str, params: Mapping[str, Any] | Sequence[Any] | None = None) -> pa.Table:
+    def sql(
+        self,
+        query: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        tables: Mapping[str, pa.Table] = MappingProxyType({}),
+    ) -> pa.Table:
         """Run one query and return its rows as an Arrow table.
 
         Parameters
@@ -86,26 +100,46 @@ class Warehouse:
             Any SELECT over the tables, views and macros of the warehouse.
         params : mapping or sequence, optional
             Values for ``$name`` or ``?``.
+        tables : mapping of str to Table, optional
+            What this query can read beside the warehouse, by name.
         """
+        with self._lock:
+            try:
+                return self._rows(query, params, tables)
+            except duckdb.Error as error:
+                # A vacuum may have removed what this catalogue names: the newest one names what is there.
+                if not GONE.search(str(error)) or not self.refresh():
+                    raise
+                return self._rows(query, params, tables)
+
+    def _rows(
+        self,
+        query: str,
+        params: Mapping[str, Any] | Sequence[Any] | None,
+        tables: Mapping[str, pa.Table],
+    ) -> pa.Table:
+        for name, table in tables.items():
+            self.con.register(name, table)
         try:
-            return self._rows(query, params)
-        except duckdb.Error as error:
-            # A vacuum may have removed what this catalogue names: the newest one names what is there.
-            if not GONE.search(str(error)) or not self.refresh():
-                raise
-            return self._rows(query, params)
+            relation = self.con.sql(query, params=params)
+            if relation is None:
+                raise InputError("this statement has no rows to return; a warehouse is read with SELECT")
+            return relation.to_arrow_table()
+        finally:
+            for name in tables:
+                self.con.unregister(name)
 
-    def _rows(self, query: str, params: Mapping[str, Any] | Sequence[Any] | None) -> pa.Table:
-        relation = self.con.sql(query, params=params)
-        if relation is None:
-            raise InputError("this statement has no rows to return; a warehouse is read with SELECT")
-        return relation.to_arrow_table()
-
-    def polars(self, query: str, params: Mapping[str, Any] | Sequence[Any] | None = None) -> pl.DataFrame:
-        """Run one query and return its rows as a polars data frame."""
+    def polars(
+        self,
+        query: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        tables: Mapping[str, pa.Table] = MappingProxyType({}),
+    ) -> pl.DataFrame:
+        """Run one query, as `sql` does, and return its rows as a polars data frame."""
         import polars
 
-        frame = polars.from_arrow(self.sql(query, params))
+        frame = polars.from_arrow(self.sql(query, params, tables=tables))
         assert isinstance(frame, polars.DataFrame)
         return frame
 

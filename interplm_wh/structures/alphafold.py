@@ -50,6 +50,34 @@ class _Nothing(Exception):
     """The server says that there is nothing at an address."""
 
 
+def is_accession(text: str) -> bool:
+    """Whether AlphaFold DB may have a model under this name: an accession of UniProt."""
+    return _ACCESSION.fullmatch(text) is not None
+
+
+def cached_alphafold(accession: str, *, cache: str | Path | None = None) -> Fetched | None:
+    """Return AlphaFold's model of a protein where the cache has it; asks no server.
+
+    Parameters
+    ----------
+    accession : str
+    cache : path, optional
+        A folder; `default_cache` by default.
+
+    Raises
+    ------
+    NotThereError
+        If the database said within a day that it has no model of it.
+    """
+    if not is_accession(accession):
+        return None
+    return _place(accession, cache, _base()).read()
+
+
+def _place(accession: str, cache: str | Path | None, base: str) -> CachedModel:
+    return CachedModel(Path(cache) if cache is not None else default_cache(), accession, base)
+
+
 def fetch_alphafold(
     accession: str, *, cache: str | Path | None = None, refresh: bool = False, limits: Limits | None = None
 ) -> Fetched:
@@ -74,13 +102,13 @@ def fetch_alphafold(
     DownloadError
         If the database cannot be reached, fails, takes too long, or sends what is no model.
     """
-    if not _ACCESSION.fullmatch(accession):
+    if not is_accession(accession):
         raise InputError(
             f"{accession!r} is no accession of UniProt, so that AlphaFold DB has no model of it; "
             "add a structure of it from a file"
         )
     base = _base()
-    place = CachedModel(Path(cache) if cache is not None else default_cache(), accession, base)
+    place = _place(accession, cache, base)
     known = None if refresh else place.read()
     if known is not None:
         return known

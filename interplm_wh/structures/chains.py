@@ -138,7 +138,7 @@ def read_model(file: StructureFile, path: Path) -> Model:
     require_extra()
     from interplm_wh.structures import mmcif, pdb
 
-    with _parsing(path):
+    with parsing(path):
         model = pdb.read(file.text) if file.format == "pdb" else mmcif.read(file.text)
     _check_names(model, path)
     if not model.chains:
@@ -158,7 +158,7 @@ def _check_names(model: Model, path: Path) -> None:
 
 
 @contextmanager
-def _parsing(path: Path) -> Iterator[None]:
+def parsing(path: Path | str) -> Iterator[None]:
     """Turn what a parser raises on a malformed file into one sentence about the file."""
     from biotite import InvalidFileError
     from biotite.file import DeserializationError

@@ -7,10 +7,11 @@
 --         $cut DOUBLE               threshold
 --         $wanted_split VARCHAR     split
 --         $k INTEGER = 10           cases of each outcome at most
+--         $n_looked INTEGER = 100   proteins on which hits away from the maximum are looked for
 -- what:   A feature read as a detector of a concept, case by case: proteins with instances that it hits,
 --         proteins with the concept where it fires on none, and proteins without the concept where it
---         fires all the same, each strongest first. Hits are looked for on the 200 proteins of the concept
---         where the feature is strongest.
+--         fires all the same, each strongest first. A protein whose maximum is in an instance is a hit; of
+--         the others with the concept, hits are looked for on those where the feature is strongest.
 with
 wanted as (
     select
@@ -65,11 +66,39 @@ judged as (
 ),
 
 candidates as (
-    select *
-    from judged
-    where has_concept and activation > $cut::float
-    order by activation desc, accession asc
-    limit 200
+    select
+        j.protein_id,
+        exists(
+            select 1 as one
+            from spans as t
+            where t.protein_id = j.protein_id and j.position between t.start and t.stop
+        ) as is_hit,
+        j.activation,
+        j.accession
+    from judged as j
+    where j.has_concept and j.activation > $cut::float
+),
+
+hits as (
+    select c.protein_id
+    from candidates as c
+    where c.is_hit
+    order by c.activation desc, c.accession asc
+    limit $k
+),
+
+others as (
+    select c.protein_id
+    from candidates as c
+    where not c.is_hit
+    order by c.activation desc, c.accession asc
+    limit $n_looked
+),
+
+looked_at as (
+    select h.protein_id from hits as h
+    union all
+    select o.protein_id from others as o
 ),
 
 fired as (
@@ -81,7 +110,7 @@ fired as (
     where
         a.sae = $wanted_sae
         and a.feature = $wanted_feature
-        and a.protein_id in (select c.protein_id from candidates as c)
+        and a.protein_id in (select c.protein_id from looked_at as c)
         and (a.value / nullif(f.max_activation, 0))::float > $cut::float
 ),
 
@@ -91,7 +120,7 @@ instances as (
         s.instance_id,
         count(f.position) > 0 as is_hit
     from spans as s
-    inner join candidates as c on s.protein_id = c.protein_id
+    inner join looked_at as c on s.protein_id = c.protein_id
     left join fired as f on s.protein_id = f.protein_id and f.position between s.start and s.stop
     group by s.protein_id, s.instance_id
 ),

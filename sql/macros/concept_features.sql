@@ -8,28 +8,47 @@
 -- what:   The features that find a concept best on valid, each at its best threshold there: what they
 --         give on one split, read at that threshold.
 with
+measured as (
+    select
+        f.feature,
+        f.split,
+        f.threshold,
+        f.f1_per_domain,
+        f."precision",
+        f.recall_per_domain,
+        f.f1,
+        f.tp,
+        f.fp
+    from concept_f1 as f
+    where f.sae = $wanted_sae and f.concept = $wanted_concept
+),
+
 chosen as (
-    select c.feature, c.threshold, c.f1_per_domain, c.f1
-    from concept_f1 as c
-    where c.sae = $wanted_sae and c.concept = $wanted_concept and c.split = 'valid'
+    select
+        m.feature,
+        m.threshold,
+        m.f1_per_domain,
+        m.f1
+    from measured as m
+    where m.split = 'valid'
     qualify
         row_number() over (
-            partition by c.feature
-            order by c.f1_per_domain desc, c.f1 desc, c.threshold desc
+            partition by m.feature
+            order by m.f1_per_domain desc, m.f1 desc, m.threshold desc
         ) = 1
 )
 
 select
-    f.feature,
-    f.threshold,
-    f.f1_per_domain,
-    f."precision",
-    f.recall_per_domain,
-    f.f1,
-    f.tp,
-    f.fp
-from concept_f1 as f
-inner join chosen as c on f.feature = c.feature and f.threshold = c.threshold
-where f.sae = $wanted_sae and f.concept = $wanted_concept and f.split = $wanted_split
-order by c.f1_per_domain desc, c.f1 desc, f.feature asc
+    m.feature,
+    m.threshold,
+    m.f1_per_domain,
+    m."precision",
+    m.recall_per_domain,
+    m.f1,
+    m.tp,
+    m.fp
+from measured as m
+inner join chosen as c on m.feature = c.feature and m.threshold = c.threshold
+where m.split = $wanted_split
+order by c.f1_per_domain desc, c.f1 desc, m.feature asc
 limit $k

@@ -5,16 +5,23 @@
 --         $wanted_feature INTEGER         feature, 0-based
 --         $wanted_accessions VARCHAR[]    proteins
 --         $n_cells INTEGER = 200          cells per protein at most
+--         $most INTEGER = 5000            cells at most, of all proteins together
 -- what:   One feature along several proteins: each is cut into cells of equally many residues, and a cell
---         where the feature is active has its highest normalised activation.
+--         where the feature is active has its highest normalised activation. Many proteins have fewer cells
+--         each, and one at least.
 with
+bounds as (
+    select greatest(1, least($n_cells, $most // greatest(1, len($wanted_accessions)))) as n_cells
+),
+
 wanted as (
     select
         p.protein_id,
         p.accession,
         p.length,
-        greatest(1, ((p.length + $n_cells - 1) // $n_cells)::integer) as width
+        greatest(1, ((p.length + b.n_cells - 1) // b.n_cells)::integer) as width
     from proteins as p
+    cross join bounds as b
     where list_contains($wanted_accessions, p.accession)
 ),
 

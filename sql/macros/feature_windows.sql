@@ -5,8 +5,10 @@
 --         $wanted_feature INTEGER         feature, 0-based
 --         $wanted_accessions VARCHAR[]    proteins
 --         $flank INTEGER = 30             residues on either side
+--         $most INTEGER = 5000            residues at most, of all proteins together
 -- what:   The residues around a feature's maximum on each of several proteins, those where it is not
---         active included, with the normalised activation. Proteins without the feature have no row.
+--         active included, with the normalised activation. Proteins without the feature have no row, and many
+--         proteins have fewer residues each.
 with
 centres as (
     select
@@ -14,7 +16,8 @@ centres as (
         p.accession,
         p.sequence,
         p.length,
-        m.position as centre
+        m.position as centre,
+        greatest(0, least($flank, ($most // greatest(1, len($wanted_accessions)) - 1) // 2)) as reach
     from protein_features as m
     inner join proteins as p on m.protein_id = p.protein_id
     where
@@ -29,7 +32,7 @@ places as (
         c.accession,
         c.centre,
         c.sequence,
-        unnest(range(greatest(1, c.centre - $flank), least(c.length, c.centre + $flank) + 1))::integer
+        unnest(range(greatest(1, c.centre - c.reach), least(c.length, c.centre + c.reach) + 1))::integer
             as position
     from centres as c
 ),
@@ -40,11 +43,12 @@ active as (
         a.position,
         (a.value / nullif(f.max_activation, 0))::float as activation
     from activations as a
+    inner join proteins as p on a.protein_id = p.protein_id
     inner join features as f on a.sae = f.sae and a.feature = f.feature
     where
         a.sae = $wanted_sae
         and a.feature = $wanted_feature
-        and a.protein_id in (select c.protein_id from centres as c)
+        and list_contains($wanted_accessions, p.accession)  -- few, so that few row groups are read
 )
 
 select

@@ -6,16 +6,22 @@
 --         $k INTEGER = 40                number of features
 --         $n_cells INTEGER = 400         cells of residues at most
 --         $known_first BOOLEAN = false   those that find a concept on held-out proteins first
+--         $most INTEGER = 50000          cells at most, of all features together
 -- what:   The features of one protein along its sequence, cut into cells of equally many residues: each
 --         cell where one is active has its highest normalised activation. The strongest features come
 --         first, or those with a meaning; rank is their order.
 with
+bounds as (
+    select greatest(1, least($n_cells, $most // greatest(1, $k))) as n_cells
+),
+
 wanted as (
     select
         p.protein_id,
         p.length,
-        greatest(1, ((p.length + $n_cells - 1) // $n_cells)::integer) as width
+        greatest(1, ((p.length + b.n_cells - 1) // b.n_cells)::integer) as width
     from proteins as p
+    cross join bounds as b
     where p.accession = $wanted_accession
 ),
 

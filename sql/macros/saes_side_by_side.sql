@@ -3,6 +3,7 @@
 -- inputs: concepts, encodings, heldout_pairs
 -- params: $left_sae VARCHAR   SAE
 --         $right_sae VARCHAR  another SAE
+--         $k INTEGER = 5000   number of concepts, those that either finds best
 -- what:   The best feature of either SAE for each concept, chosen on valid, and its F1 on test. is_fair
 --         says whether both were counted over the same proteins: otherwise differences are not theirs
 --         alone.
@@ -43,3 +44,4 @@ left join best as a on c.concept = a.concept and a.sae = $left_sae
 left join best as b on c.concept = b.concept and b.sae = $right_sae
 where c.source != 'sequence' and (a.concept is not null or b.concept is not null)
 order by greatest(coalesce(a.test_f1_per_domain, 0), coalesce(b.test_f1_per_domain, 0)) desc, c.concept
+limit $k

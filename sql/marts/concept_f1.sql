@@ -21,7 +21,10 @@ counts as (
     inner join labels as l on n.sae = l.sae and n.label = l.label
     inner join features as x on n.sae = x.sae and n.feature = x.feature
     inner join saes as m on n.sae = m.sae
-    where n.threshold * x.max_activation::double >= m.min_value
+    where
+        n.threshold * x.max_activation::double >= m.min_value
+        -- said twice, so that a question about one concept reads its own rows alone
+        and n.label in (select o.label from labels as o)
 ),
 
 measures as (

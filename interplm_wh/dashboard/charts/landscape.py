@@ -6,24 +6,23 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import NO_KIND, drawable, kind_scale, kinds_of
+from interplm_wh.dashboard.charts.look import KINDS, NO_KIND, PLAIN, drawable, kinds_of
 
 PICK = "pick"
 _OTHER = "another category"
+_KINDS = 7
 
 
-def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> ChartType:
+def landscape(rows: pl.DataFrame) -> ChartType:
     """Draw one point per feature; `PICK` is the selection of one.
 
     Parameters
     ----------
     rows : DataFrame
         Of the macro `feature_landscape`.
-    chosen : int, optional
-        A feature that is ringed.
     """
     rows = drawable(rows, "category")
-    kinds = kinds_of(rows["category"], most=6)
+    kinds = kinds_of(rows["category"], most=_KINDS)
     shown = rows.with_columns(
         pl.when(pl.col("category").is_null())
         .then(pl.lit(NO_KIND))
@@ -33,7 +32,9 @@ def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> ChartType:
         .alias("kind"),
         pl.col("concept").fill_null("-"),
     )
-    others = tuple(name for name in (_OTHER, NO_KIND) if (shown["kind"] == name).any())
+    others = {_OTHER: KINDS[_KINDS], NO_KIND: PLAIN}
+    there = [*kinds, *(name for name in others if (shown["kind"] == name).any())]
+    colours = [*KINDS[: len(kinds)], *(others[name] for name in there[len(kinds) :])]
     pick = alt.selection_point(name=PICK, fields=["feature"], nearest=True, empty=False)
     base = alt.Chart(shown).encode(
         x=alt.X("pct_proteins:Q", scale=alt.Scale(type="log"), title="Proteins with the feature (%, log)"),
@@ -48,7 +49,7 @@ def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> ChartType:
         .encode(
             color=alt.Color(
                 "kind:N",
-                scale=kind_scale(kinds, others=others),
+                scale=alt.Scale(domain=there, range=colours),
                 legend=alt.Legend(title="Best concept", orient="bottom", columns=4, labelLimit=220),
             ),
             order=alt.Order("has_kind:Q"),
@@ -65,9 +66,4 @@ def landscape(rows: pl.DataFrame, *, chosen: int | None = None) -> ChartType:
         .transform_calculate(has_kind=f"datum.kind == '{NO_KIND}' ? 0 : 1")
         .add_params(pick)
     )
-    if chosen is None:
-        return alt.layer(points).properties(height=420)
-    ring = base.transform_filter(alt.datum.feature == chosen).mark_point(
-        size=180, filled=False, strokeWidth=2, color="#D55E00"
-    )
-    return alt.layer(points, ring).properties(height=420)
+    return alt.layer(points).properties(height=480)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import altair as alt
 import polars as pl
 
@@ -10,9 +12,39 @@ KINDS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3
 PLAIN = "#8A8F98"
 """Of what has no kind."""
 ONE = "#0072B2"
-ACTIVATION = alt.Scale(scheme="viridis", domain=[0, 1], clamp=True)
-"""Of normalised activations; what the scale has not seen is drawn like its end."""
+# Source: ColorBrewer's YlGnBu without its palest, and viridis without its darkest; both grow evenly in
+# lightness, so that they are read with any colour vision, and in grey.
+_ON_LIGHT = ("#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#253494", "#081d58")
+_ON_DARK = ("#46347f", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 NO_KIND = "no known concept"
+OTHER = "other"
+
+
+def activation_stops(*, dark: bool) -> tuple[str, ...]:
+    """Return the colours of normalised activations, evenly spaced from 0 to 1 and mixed in RGB."""
+    return _ON_DARK if dark else _ON_LIGHT
+
+
+def activation_scale(*, dark: bool) -> alt.Scale:
+    """Return the scale of normalised activations; what lies beyond 0 and 1 is drawn like its end.
+
+    Weak ones are near the background on light and on dark, so that strong ones stand out on both.
+    """
+    stops = activation_stops(dark=dark)
+    places = [i / (len(stops) - 1) for i in range(len(stops))]
+    return alt.Scale(domain=places, range=list(stops), clamp=True)
+
+
+def activation_colour(*, dark: bool, orient: Literal["top", "bottom"] = "top") -> alt.Color:
+    """Return the channel that colours by normalised activation, with its legend."""
+    legend = alt.Legend(title="Activation", orient=orient)
+    return alt.Color("activation:Q", scale=activation_scale(dark=dark), legend=legend)
+
+
+def letter_colour(*, dark: bool) -> alt.Condition:
+    """Return the colour of letters over cells coloured by activation: dark over bright, bright over dark."""
+    strong, weak = ("#111111", "#FFFFFF") if dark else ("#FFFFFF", "#111111")
+    return alt.condition(alt.datum.activation > 0.55, alt.value(strong), alt.value(weak))
 
 
 def drawable(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
@@ -26,10 +58,18 @@ def drawable(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
 
 def kinds_of(column: pl.Series, *, most: int = len(KINDS)) -> list[str]:
     """Return the commonest values of a column, in order; the others share one colour."""
-    counts = column.drop_nulls().value_counts(sort=True)
+    counts = drawable(column.to_frame(), column.name)[column.name].drop_nulls().value_counts(sort=True)
     return [str(value) for value in counts[column.name].to_list()[:most]]
 
 
 def kind_scale(kinds: list[str], *, others: tuple[str, ...] = ()) -> alt.Scale:
     """Return one colour per kind, and grey for the others."""
     return alt.Scale(domain=[*kinds, *others], range=[*KINDS[: len(kinds)], *(PLAIN for _ in others)])
+
+
+def by_category(rows: pl.DataFrame, kinds: list[str]) -> tuple[pl.DataFrame, alt.Scale]:
+    """Return rows with other categories than `kinds` under `OTHER`, and the colours of the categories."""
+    kept = pl.when(pl.col("category").is_in(kinds)).then("category").otherwise(pl.lit(OTHER))
+    shown = drawable(rows, "category").with_columns(category=kept)
+    others = (OTHER,) if (shown["category"] == OTHER).any() else ()
+    return shown, kind_scale(kinds, others=others)

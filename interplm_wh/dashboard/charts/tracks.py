@@ -8,13 +8,19 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import ACTIVATION, drawable, kind_scale, kinds_of
+from interplm_wh.dashboard.charts.look import (
+    PLAIN,
+    activation_colour,
+    by_category,
+    letter_colour,
+)
 
 _STRIP, _LANE, _GAP = 0.42, 0.09, 0.02
 """Heights, in rows of one protein each."""
 ROW = 64
 """Pixels of a row."""
-_COLOUR = alt.Color("activation:Q", scale=ACTIVATION, legend=alt.Legend(title="Activation", orient="top"))
+PICK = "picked"
+_FRAME = "#D55E00"
 _OF_RESIDUES = [
     alt.Tooltip("accession:N", title="protein"),
     alt.Tooltip("start:Q", title="from residue", format="d"),
@@ -23,8 +29,16 @@ _OF_RESIDUES = [
 ]
 
 
-def strips(proteins: pl.DataFrame, cells: pl.DataFrame, annotations: pl.DataFrame) -> ChartType:
-    """Draw whole proteins, one above the other, in the order of `proteins`.
+def strips(
+    proteins: pl.DataFrame,
+    cells: pl.DataFrame,
+    annotations: pl.DataFrame,
+    *,
+    kinds: list[str],
+    chosen: str | None,
+    dark: bool,
+) -> ChartType:
+    """Draw whole proteins, one above the other, in the order of `proteins`; `PICK` selects one.
 
     Parameters
     ----------
@@ -34,12 +48,19 @@ def strips(proteins: pl.DataFrame, cells: pl.DataFrame, annotations: pl.DataFram
         Of the macro `feature_strips`.
     annotations : DataFrame
         Of the macro `annotations_of`.
+    kinds : list of str
+        Categories that have a colour of their own, in the order of the colours.
+    chosen : str, optional
+        Accession of the one that is framed.
+    dark : bool
+        Whether the page is dark.
     """
     rows = _placed(proteins)
     x = alt.X("left:Q", title="Residue", scale=alt.Scale(domainMin=0, nice=False))
-    ground = alt.Chart(rows.select("row", "accession", left=pl.lit(0.5), right=pl.col("length") + 0.5))
+    whole = rows.select("row", "accession", left=pl.lit(0.5), right=pl.col("length") + 0.5)
     grounds = (
-        ground.mark_rect(color="#8A8F98", opacity=0.18)
+        alt.Chart(whole)
+        .mark_rect(color=PLAIN, opacity=0.18, cursor="pointer")
         .encode(
             x=x,
             x2="right:Q",
@@ -48,6 +69,7 @@ def strips(proteins: pl.DataFrame, cells: pl.DataFrame, annotations: pl.DataFram
             tooltip=[alt.Tooltip("accession:N", title="protein")],
         )
         .transform_calculate(foot=f"datum.row + {_STRIP}")
+        .add_params(alt.selection_point(name=PICK, fields=["accession"], on="click", empty=False))
     )
     active = cells.join(rows, on="accession").select(
         "row",
@@ -60,15 +82,35 @@ def strips(proteins: pl.DataFrame, cells: pl.DataFrame, annotations: pl.DataFram
     )
     bars = (
         alt.Chart(active)
-        .mark_rect()
-        .encode(x=x, x2="right:Q", y=_y("row", rows), y2="foot:Q", color=_COLOUR, tooltip=_OF_RESIDUES)
+        .mark_rect(cursor="pointer")
+        .encode(
+            x=x,
+            x2="right:Q",
+            y=_y("row", rows),
+            y2="foot:Q",
+            color=activation_colour(dark=dark),
+            tooltip=_OF_RESIDUES,
+        )
         .transform_calculate(foot=f"datum.row + {_STRIP}")
     )
-    layers = [grounds, bars, *_lanes(annotations, rows, x)]
-    return _stacked(layers, rows)
+    frame = (
+        alt.Chart(whole.filter(pl.col("accession") == (chosen or "")))
+        .mark_rect(filled=False, stroke=_FRAME, strokeWidth=2)
+        .encode(x=x, x2="right:Q", y=_y("row", rows), y2="foot:Q")
+        .transform_calculate(foot=f"datum.row + {_STRIP}")
+    )
+    placed = annotations.with_columns(left=pl.col("start") - 0.5, right=pl.col("stop") + 0.5)
+    return _stacked([grounds, bars, frame, *_lanes(placed, rows, x, kinds)], rows)
 
 
-def windows(proteins: pl.DataFrame, residues: pl.DataFrame) -> ChartType:
+def windows(
+    proteins: pl.DataFrame,
+    residues: pl.DataFrame,
+    annotations: pl.DataFrame,
+    *,
+    kinds: list[str],
+    dark: bool,
+) -> ChartType:
     """Draw the residues around each protein's maximum, letter by letter.
 
     Parameters
@@ -77,6 +119,12 @@ def windows(proteins: pl.DataFrame, residues: pl.DataFrame) -> ChartType:
         accession, length.
     residues : DataFrame
         Of the macro `feature_windows`.
+    annotations : DataFrame
+        Of the macro `annotations_of`.
+    kinds : list of str
+        Categories that have a colour of their own, in the order of the colours.
+    dark : bool
+        Whether the page is dark.
     """
     rows = _placed(proteins)
     shown = residues.join(rows, on="accession").with_columns(
@@ -87,17 +135,45 @@ def windows(proteins: pl.DataFrame, residues: pl.DataFrame) -> ChartType:
     )
     x = alt.X("left:Q", title="Residues from the strongest one", scale=alt.Scale(nice=False))
     tips = [alt.Tooltip("amino_acid:N", title="amino acid"), *_OF_RESIDUES]
-    cells = base.mark_rect().encode(
-        x=x, x2="right:Q", y=_y("row", rows), y2="foot:Q", color=_COLOUR, tooltip=tips
+    grounds = base.mark_rect(color=PLAIN, opacity=0.18).encode(
+        x=x, x2="right:Q", y=_y("row", rows), y2="foot:Q", tooltip=tips
+    )
+    cells = (
+        base.transform_filter(alt.datum.activation > 0)
+        .mark_rect()
+        .encode(
+            x=x,
+            x2="right:Q",
+            y=_y("row", rows),
+            y2="foot:Q",
+            color=activation_colour(dark=dark),
+            tooltip=tips,
+        )
     )
     letters = base.mark_text(fontSize=10, font="monospace").encode(
         x=alt.X("away:Q"),
         y=_y("middle", rows),
         text="amino_acid:N",
         tooltip=tips,
-        color=alt.condition(alt.datum.activation > 0.55, alt.value("#111111"), alt.value("#FFFFFF")),
+        color=letter_colour(dark=dark),
     )
-    return _stacked([cells, letters], rows)
+    pick = alt.selection_point(name=PICK, fields=["accession"], on="click", empty=False)
+    lanes = _lanes(_within(annotations, residues), rows, x, kinds)
+    return _stacked([grounds.add_params(pick), cells, letters, *lanes], rows)
+
+
+def _within(annotations: pl.DataFrame, residues: pl.DataFrame) -> pl.DataFrame:
+    """Return the pieces of annotations that lie in windows, placed by the distance from the maximum."""
+    frames = residues.group_by("accession").agg(
+        centre=(pl.col("position") - pl.col("away")).first(),
+        low=pl.col("away").min() - 0.5,
+        high=pl.col("away").max() + 0.5,
+    )
+    placed = annotations.join(frames, on="accession").with_columns(
+        left=pl.max_horizontal(pl.col("start") - pl.col("centre") - 0.5, "low"),
+        right=pl.min_horizontal(pl.col("stop") - pl.col("centre") + 0.5, "high"),
+    )
+    return placed.filter(pl.col("left") < pl.col("right"))
 
 
 def _placed(proteins: pl.DataFrame) -> pl.DataFrame:
@@ -124,25 +200,20 @@ def _y(field: str, rows: pl.DataFrame) -> alt.Y:
     return alt.Y(f"{field}:Q", axis=axis, scale=scale)
 
 
-def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X) -> list[alt.Chart]:
+def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X, kinds: list[str]) -> list[alt.Chart]:
     if not len(annotations):
         return []
-    annotations = drawable(annotations, "category")
-    kinds = kinds_of(annotations["category"])
+    coloured, scale = by_category(annotations, kinds)
     shown = (
-        annotations.join(rows, on="accession")
+        coloured.join(rows, on="accession")
         .with_columns(
-            left=pl.col("start") - 0.5,
-            right=pl.col("stop") + 0.5,
             head=pl.col("row") + _STRIP + _GAP + (pl.col("lane") - 1) * (_LANE + _GAP),
-            category=pl.when(pl.col("category").is_in(kinds)).then("category").otherwise(pl.lit("other")),
         )
         .with_columns(foot=pl.col("head") + _LANE)
     )
-    others = ("other",) if (shown["category"] == "other").any() else ()
     return [
         alt.Chart(shown)
-        .mark_rect(opacity=0.95, stroke="#FFFFFF", strokeWidth=0.4)
+        .mark_rect()
         .encode(
             x=x,
             x2="right:Q",
@@ -150,8 +221,8 @@ def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X) -> list[alt.
             y2="foot:Q",
             color=alt.Color(
                 "category:N",
-                scale=kind_scale(kinds, others=others),
-                legend=alt.Legend(title="Annotated", orient="top", columns=6, symbolType="square"),
+                scale=scale,
+                legend=alt.Legend(title="Annotated", orient="bottom", columns=3, symbolType="square"),
             ),
             tooltip=[
                 alt.Tooltip("accession:N", title="protein"),

@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import drawable, kind_scale, kinds_of
+from interplm_wh.dashboard.charts.look import PLAIN, by_category, kinds_of
 
 PICK = "pick"
 
@@ -19,18 +19,12 @@ def versus(rows: pl.DataFrame, *, left: str, right: str) -> ChartType:
     rows : DataFrame
         Of the macro `saes_side_by_side`.
     """
-    rows = drawable(rows, "category")
-    kinds = kinds_of(rows["category"])
-    shown = rows.with_columns(
-        pl.col("left_f1").fill_null(0),
-        pl.col("right_f1").fill_null(0),
-        category=pl.when(pl.col("category").is_in(kinds)).then("category").otherwise(pl.lit("other")),
-    )
-    others = ("other",) if (shown["category"] == "other").any() else ()
+    coloured, scale = by_category(rows, kinds_of(rows["category"]))
+    shown = coloured.with_columns(pl.col("left_f1").fill_null(0), pl.col("right_f1").fill_null(0))
     unit = alt.Scale(domain=[0, 1])
     line = (
         alt.Chart(pl.DataFrame({"f1": [0.0, 1.0]}))
-        .mark_line(color="#8A8F98", strokeDash=[4, 4])
+        .mark_line(color=PLAIN, strokeDash=[4, 4])
         .encode(x=alt.X("f1:Q", scale=unit), y=alt.Y("f1:Q", scale=unit))
     )
     pick = alt.selection_point(name=PICK, fields=["concept"], nearest=True, empty=False)
@@ -42,8 +36,8 @@ def versus(rows: pl.DataFrame, *, left: str, right: str) -> ChartType:
             y=alt.Y("right_f1:Q", title=f"F1 of {right}", scale=unit),
             color=alt.Color(
                 "category:N",
-                scale=kind_scale(kinds, others=others),
-                legend=alt.Legend(title="Concept", orient="right"),
+                scale=scale,
+                legend=alt.Legend(title="Annotated as", orient="right"),
             ),
             tooltip=[
                 alt.Tooltip("concept:N"),

@@ -12,7 +12,31 @@ from interplm_wh.dashboard import frame
 from interplm_wh.dashboard.charts.versus import PICK, versus
 
 TITLE, ADDRESS, ICON = "Compare", "compare", ":material/compare_arrows:"
-_QUALITY = "from sae_metrics where sae = $sae and evaluated_on = 'test'"
+_METRICS = (
+    "select l0, variance_explained, pct_recovered_masked, pct_dead from sae_metrics "
+    "where sae = $sae and evaluated_on = 'test'"
+)
+_MEASURES = {
+    "architecture": "architecture",
+    "plm": "PLM",
+    "layer": "layer",
+    "n_proteins": "proteins encoded",
+    "n_features": "features",
+    "n_concepts_found": "concepts found (F1 above 0.5 on valid and on test)",
+    "n_features_with_concept": "features that find one",
+    "mean_best_test_f1": "mean F1 on test of each concept's best feature",
+    "l0": "L0: active features per residue",
+    "variance_explained": "variance explained (1: exact)",
+    "pct_recovered_masked": "loss recovered, % (100: the PLM guesses as well as before)",
+    "pct_dead": "dead features, %",
+}
+
+_SIDES = {
+    "left_found": "found by ",
+    "right_found": "found by ",
+    "left_feature": "feature of ",
+    "right_feature": "feature of ",
+}
 
 
 def show() -> None:
@@ -26,12 +50,7 @@ def show() -> None:
     if not others:
         frame.nothing_yet(
             "There is one SAE only; the raw neurons are a good one to compare with.",
-            [
-                "add sae identity --name neurons "
-                f"--plm {shlex.quote(str(sae['plm']))} --layer {sae['layer']}",
-                "encode --sae neurons",
-                "build",
-            ],
+            frame.neurons_commands(sae) if sae["plm"] else ["add sae SOURCE", "encode --sae NAME", "build"],
         )
         return
     other = st.selectbox(
@@ -43,28 +62,40 @@ def show() -> None:
     )
     _quality([sae, next(row for row in others if row["sae"] == other)])
     _concepts(sae["sae"], other)
-    _later()
 
 
 def _quality(rows: list[dict[str, Any]]) -> None:
+    """Draw what each is and how good it is, measure by measure."""
     reader = frame.current().reader
-    for column, row in zip(st.columns(2), rows, strict=True):
+    facts = []
+    for row in rows:
         summary = reader.row("from report_summary($sae)", {"sae": row["sae"]}) or {}
-        metrics = reader.row(_QUALITY, {"sae": row["sae"]}) or {}
-        with column.container(border=True):
-            st.subheader(frame.plain(row["sae"]))
-            st.caption(frame.origin(row))
-            left, middle, right = st.columns(3)
-            left.metric(
-                "Concepts found", summary.get("n_concepts_found"), help="F1 above 0.5 on valid and on test."
-            )
-            middle.metric("Features with a concept", summary.get("n_features_with_concept"))
-            explained = metrics.get("variance_explained")
-            right.metric(
-                "Variance explained",
-                "-" if explained is None else f"{explained:.3f}",
-                help="Of the hidden states of test; interplm-wh evaluate measures it.",
-            )
+        facts.append({**row, **summary, **(reader.row(_METRICS, {"sae": row["sae"]}) or {})})
+    shown = pl.DataFrame(
+        {
+            "measure": list(_MEASURES.values()),
+            **{str(i): [_shown(fact.get(name)) for name in _MEASURES] for i, fact in enumerate(facts)},
+        }
+    )
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height="content",
+        column_config={str(i): str(fact["sae"]) for i, fact in enumerate(facts)},
+        alt="What either SAE is, and how good it is",
+    )
+    unmeasured = [fact["sae"] for fact in facts if fact.get("l0") is None and fact["plm"]]
+    if unmeasured:
+        st.caption("Sparsity and fidelity were not measured. In a terminal:")
+        frame.command(*(f"evaluate --sae {shlex.quote(name)}" for name in unmeasured))
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not measured"
+    if isinstance(value, float):
+        return f"{value:,.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _concepts(left: str, right: str) -> None:
@@ -77,7 +108,10 @@ def _concepts(left: str, right: str) -> None:
         return
     if not rows["is_fair"][0]:
         st.warning("They were not encoded on the same proteins, which may explain a part of the differences.")
-    st.caption("Above the line: the other one finds it better. Click a point to open the concept.")
+    st.caption(
+        f"Below the line {frame.plain(left)} finds it better, above it {frame.plain(right)}. "
+        "Click a point, or choose a row, to open the concept."
+    )
     event = st.altair_chart(
         versus(rows, left=left, right=right),
         on_select="rerun",
@@ -86,36 +120,27 @@ def _concepts(left: str, right: str) -> None:
         alt="F1 of each concept for either SAE",
     )
     picked = event.selection.get(PICK, [])
-    if picked:
-        frame.current().go("concept", {"concept": picked[0]["concept"]})
     numbers = {
         "left_f1": f"F1 of {left}",
         "right_f1": f"F1 of {right}",
         "difference": "difference",
     }
-    st.dataframe(
-        rows.drop("is_fair").sort(pl.col("difference").abs(), descending=True, maintain_order=True),
-        hide_index=True,
-        alt="Each concept with either SAE's best feature",
-        column_config={
+    row = frame.picked_row(
+        rows.select("concept", *numbers, *_SIDES, "category").sort(
+            pl.col("difference").abs(), descending=True, maintain_order=True
+        ),
+        key=f"concepts-{right}",
+        alt="Each concept with either SAE's best feature; a chosen row opens the concept",
+        columns={
             **{name: st.column_config.NumberColumn(label, format="%.2f") for name, label in numbers.items()},
-            "left_feature": f"feature of {left}",
-            "right_feature": f"feature of {right}",
-            "left_found": f"found by {left}",
-            "right_found": f"found by {right}",
+            **{
+                name: label + {"left": left, "right": right}[name.partition("_")[0]]
+                for name, label in _SIDES.items()
+            },
         },
     )
-
-
-def _later() -> None:
-    tables = "select table_name from information_schema.tables"
-    there = frame.current().reader.rows(tables)["table_name"].to_list()
-    missing = [name for name in ("feature_pairs", "pair_evidence") if name not in there]
-    if missing:
-        st.caption(
-            "Matched and co-active features are shown here once the warehouse has their tables "
-            f"({', '.join(missing)})."
-        )
+    if picked or row:
+        frame.current().go("concept", {"concept": (row or picked[0])["concept"]})
 
 
 if __name__ == "__main__":  # as Streamlit runs a page

@@ -7,11 +7,12 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from interplm_wh.dashboard import frame
+from interplm_wh.dashboard import examples, frame
 from interplm_wh.dashboard.charts.curve import curves
-from interplm_wh.dashboard.charts.tracks import strips
 
 TITLE, ADDRESS, ICON = "Concept", "concept", ":material/label:"
+_BY = "by"
+_MOST_FEATURES = 20
 _OUTCOMES = {
     "missed": "Missed: annotated, not marked",
     "false alarm": "Marked, not annotated",
@@ -98,36 +99,73 @@ def _summary(concept: dict[str, Any]) -> None:
 
 def _features(values: dict[str, Any], rows: pl.DataFrame, split: str) -> tuple[int, float]:
     """Draw the features; returns the chosen one, and its threshold."""
-    left, right = st.columns([3, 2])
+    best = _best(values)
+    features = best["feature"].to_list()
+    left, right = st.columns(2)
     with left:
-        st.subheader("Precision and recall at each threshold")
-        st.altair_chart(curves(rows.filter(pl.col("split") == split)), alt="Precision against recall")
-    best = frame.current().reader.rows(
-        "from concept_features($sae, $concept, wanted_split := $split, k := 20)", {**values, "split": split}
-    )
+        st.subheader("Precision and recall")
+        st.altair_chart(
+            curves(rows.filter(pl.col("split") == split)),
+            alt="Precision against recall of each feature, one point per threshold",
+        )
     with right:
         st.subheader("Features, best on valid first")
-        picked = st.dataframe(
-            best.select("feature", "threshold", "f1_per_domain", "precision", "recall_per_domain"),
+
+        def look_at() -> None:
+            picked = st.session_state["features"].selection.rows
+            if picked:
+                st.session_state[_BY] = features[picked[0]]
+
+        st.dataframe(
+            best.select(
+                "feature",
+                "threshold",
+                "F1 on valid",
+                "F1 on test",
+                pl.col(f"precision on {split}").alias("precision"),
+                pl.col(f"recall on {split}").alias("recall"),
+            ),
             hide_index=True,
             height=360,
-            on_select="rerun",
+            on_select=look_at,
             selection_mode="single-row",
             key="features",
             column_config={
-                "threshold": st.column_config.NumberColumn(format="%.2f"),
-                "f1_per_domain": st.column_config.NumberColumn("F1", format="%.2f"),
-                "precision": st.column_config.NumberColumn(format="%.2f"),
-                "recall_per_domain": st.column_config.NumberColumn("recall", format="%.2f"),
+                name: st.column_config.NumberColumn(format="%.2f")
+                for name in ("threshold", "F1 on valid", "F1 on test", "precision", "recall")
             },
-            alt="Features that find the concept",
+            alt="Features that find the concept; a chosen row shows its cases",
         )
-    chosen = picked.selection.rows[0] if picked.selection.rows else 0
-    if len(best):
-        row = best.row(chosen, named=True)
-        return int(row["feature"]), float(row["threshold"])
-    first = rows.row(0, named=True)  # it never hits on this split
-    return int(first["feature"]), float(first["threshold"])
+    chosen = st.selectbox(
+        "Feature whose cases are shown",
+        features,
+        key=_BY,
+        bind="query-params",
+        help="One of the table, which chooses it, too.",
+    )
+    row = best.row(features.index(chosen) if chosen in features else 0, named=True)
+    return int(row["feature"]), float(row["threshold"])
+
+
+def _best(values: dict[str, Any]) -> pl.DataFrame:
+    """Return the best features on valid; one that hits nothing on test has 0 there."""
+    reader = frame.current().reader
+    sides = [
+        reader.rows(
+            "from concept_features($sae, $concept, wanted_split := $split, k := $k)",
+            {**values, "split": split, "k": _MOST_FEATURES},
+        ).select(
+            "feature",
+            "threshold",
+            pl.col("f1_per_domain").alias(f"F1 on {split}"),
+            pl.col("precision").alias(f"precision on {split}"),
+            pl.col("recall_per_domain").alias(f"recall on {split}"),
+        )
+        for split in _SPLITS
+    ]
+    test, valid = sides
+    shown = valid.join(test.drop("threshold"), on="feature", how="left", maintain_order="left")
+    return shown.with_columns(pl.col("F1 on test", "recall on test").fill_null(0.0))
 
 
 def _cases(values: dict[str, Any]) -> None:
@@ -140,28 +178,22 @@ def _cases(values: dict[str, Any]) -> None:
     if st.button(f"Open feature {values['feature']}", icon=":material/open_in_new:"):
         frame.current().go("feature", {"feature": values["feature"]})
     there = [outcome for outcome in _OUTCOMES if (rows["outcome"] == outcome).any()]
-    which = (
-        st.segmented_control(
-            "Cases", there, default=there[0], format_func=_OUTCOMES.__getitem__, key="cases", required=True
-        )
-        or there[0]
+    which = st.segmented_control(
+        "Cases",
+        list(_OUTCOMES),
+        default=there[0],
+        format_func=_OUTCOMES.__getitem__,
+        key="cases",
+        bind="query-params",
+        required=True,
+        help="Marked: the feature is active above the threshold.",
     )
+    if which not in there:
+        st.caption("There is no such protein.")
+        return
     shown = rows.filter(pl.col("outcome") == which).drop("outcome")
-    accessions = tuple(shown["accession"].to_list())
-    cells = reader.rows(
-        "from feature_strips($sae, $feature, $proteins)",
-        {"sae": values["sae"], "feature": values["feature"], "proteins": accessions},
-    )
-    annotated = reader.rows("from annotations_of($proteins)", {"proteins": accessions})
-    st.altair_chart(
-        strips(shown, cells, _only(annotated, values["concept"])), alt="Proteins with the concept beneath"
-    )
-    st.dataframe(shown, hide_index=True, alt="The proteins of the chart")
-
-
-def _only(annotated: pl.DataFrame, concept: str) -> pl.DataFrame:
-    """Keep one concept, in the first lane."""
-    return annotated.filter(pl.col("concept") == concept).with_columns(lane=pl.lit(1))
+    chosen = {name: values[name] for name in ("sae", "feature")}
+    examples.show(chosen, shown, only=values["concept"])
 
 
 if __name__ == "__main__":  # as Streamlit runs a page

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from interplm_wh.dashboard import frame
+from interplm_wh.dashboard import examples, frame, stepping
 from interplm_wh.dashboard.charts.feature import amino_acids, histogram
-from interplm_wh.dashboard.charts.tracks import strips, windows
 
 TITLE, ADDRESS, ICON = "Feature", "feature", ":material/blur_on:"
 _STRONGEST = "strongest"
-_MEANINGS = {"any": "all", "concept": "finds a concept", "none": "no known concept"}
 _STATS = "from feature_stats where sae = $sae and feature = $feature"
+_LETTERS = "from feature_amino_acids where sae = $sae and feature = $feature order by amino_acid"
+_HISTOGRAM = "from activation_histogram where sae = $sae and feature = $feature order by bin_low"
+_CONCEPTS = "from feature_concepts($sae, $feature)"
+_PREFERRED = 1.5  # times as often as in all residues, from which a letter is named
+_PRESENCE = "select value::double as cut from settings where setting = 'presence'"
 
 
 def show() -> None:
@@ -24,140 +26,108 @@ def show() -> None:
     if sae is None:
         frame.no_sae()
         return
-    feature, features = _choose(sae)
+    feature, chosen = stepping.choose(sae)
     values = {"sae": sae["sae"], "feature": feature}
-    stats = frame.current().reader.row(_STATS, values)
+    reader = frame.current().reader
+    stats = reader.row(_STATS, values)
     st.title(f"Feature {feature}")
     if stats is None or not stats["n_proteins"]:
         st.info(
             f"Feature {feature} of {frame.plain(sae['sae'])} is not present on any protein of this warehouse."
         )
         return
-    _summary(stats, values, n_chosen=len(features))
+    letters = reader.rows(_LETTERS, values)
+    st.markdown(_said(stats, values, letters))
+    presence = reader.row(_PRESENCE) or {}
+    st.caption(
+        f"{len(chosen):,} features pass the filters. Present: activation above {presence['cut']:g}, where 1 "
+        f"is the scale of the feature (raw {stats['max_activation']:.4g})."
+    )
     left, right = st.columns(2)
     with left:
-        _histogram(values)
-    with right:
-        _letters(values)
-    _concepts(values)
-    _proteins(values)
-
-
-def _choose(sae: dict[str, Any]) -> tuple[int, list[int]]:
-    """Let the user step through features, or name one; returns it, and those that the filters leave."""
-    reader = frame.current().reader
-    number, back, on, chance, filters = st.columns([2, 1, 1, 1, 2], vertical_alignment="bottom")
-    with filters.popover("Filters", icon=":material/filter_list:", width="stretch"):
-        meaning = st.segmented_control(
-            "Which features",
-            list(_MEANINGS),
-            default="any",
-            format_func=_MEANINGS.__getitem__,
-            key="which",
-            bind="query-params",
-            required=True,
+        st.subheader("How strongly it is active")
+        st.altair_chart(
+            histogram(reader.rows(_HISTOGRAM, values)), alt="Number of residues at each activation"
         )
-        low, high = st.slider("On how many proteins (%)", 0.0, 100.0, (0.0, 100.0), key="share")
-    found = reader.rows(
-        "from features_where($sae, meaning := $meaning, lowest := $low, highest := $high)",
-        {"sae": sae["sae"], "meaning": meaning or "any", "low": low, "high": high},
-    )["feature"].to_list()
-    highest = (
-        reader.row("select max(feature) as n from features where sae = $sae", {"sae": sae["sae"]}) or {}
-    )["n"]
-    if "feature" not in st.session_state and "feature" not in st.query_params:
-        st.session_state["feature"] = _first(sae["sae"], found)
-    now = number.number_input(
-        "Feature",
-        min_value=0,
-        max_value=highest,
-        step=1,
-        key="feature",
-        bind="query-params",
-        help="Number of the feature, counted from 0 as in the checkpoint.",
-    )
-    before = [f for f in found if f < now]
-    after = [f for f in found if f > now]
-    back.button(
-        "Previous",
-        icon=":material/chevron_left:",
-        width="stretch",
-        disabled=not before,
-        on_click=_to,
-        args=(before[-1] if before else now,),
-    )
-    on.button(
-        "Next",
-        icon=":material/chevron_right:",
-        width="stretch",
-        disabled=not after,
-        on_click=_to,
-        args=(after[0] if after else now,),
-    )
-    chance.button(
-        "Random",
-        icon=":material/casino:",
-        width="stretch",
-        disabled=not found,
-        on_click=_to,
-        args=(random.choice(found) if found else now,),
-    )
-    return now, found
+    with right:
+        st.subheader("In which amino acids")
+        st.altair_chart(
+            amino_acids(letters), alt="How much more often than elsewhere each amino acid has the feature"
+        )
+    _proteins(values)
+    _concepts(values)
+    _neighbours(values)
 
 
-def _first(sae: str, found: list[int]) -> int:
-    """Return the feature that finds a concept best, else the first there is."""
-    best = frame.current().reader.row(
-        "select feature from report_pairs($sae) where not is_amino_acid limit 1", {"sae": sae}
-    )
-    return int(best["feature"]) if best else found[0] if found else 0
-
-
-def _to(feature: int) -> None:
-    st.session_state["feature"] = feature
-
-
-def _summary(stats: dict[str, Any], values: dict[str, Any], *, n_chosen: int) -> None:
-    best = frame.current().reader.row(
-        "select concept, f1_per_domain from feature_concepts($sae, $feature) where split = 'test' "
-        "order by f1_per_domain desc, concept limit 1",
-        values,
-    )
-    means = (
-        f"Of all concepts it marks **{frame.plain(best['concept'])}** best: "
-        f"F1 {best['f1_per_domain']:.2f} on held-out proteins."
-        if best
-        else "It marks no concept that is annotated here."
-    )
-    st.markdown(
+def _said(stats: dict[str, Any], values: dict[str, Any], letters: pl.DataFrame) -> str:
+    """Return what there is to say of it in a few sentences."""
+    said = [
         f"Present on **{stats['pct_proteins']:.2f} %** of the proteins ({stats['n_proteins']:,}), "
-        f"and there on **{stats['avg_pct_residues_when_present']:.1f} %** of the residues. {means}"
+        f"and there on **{stats['avg_pct_residues_when_present']:.1f} %** of the residues."
+    ]
+    preferred = letters.filter(pl.col("enrichment") >= _PREFERRED).sort("enrichment", descending=True)
+    if len(preferred):
+        named = ", ".join(
+            f"**{frame.plain(r['amino_acid'])}** ({r['enrichment']:.1f} times)"
+            for r in preferred.head(3).to_dicts()
+        )
+        said.append(f"It prefers {named}.")
+    # The first is the best on valid; of it, what test says.
+    rows = frame.current().reader.rows(_CONCEPTS, values)
+    test = rows.filter(pl.col("split") == "test", pl.col("concept") == rows["concept"].first())
+    said.append(
+        f"Of all concepts it marks **{frame.plain(test['concept'][0])}** best: "
+        f"F1 {test['f1_per_domain'][0]:.2f} on held-out proteins."
+        if len(test)
+        else "It marks no concept that is annotated on held-out proteins."
     )
-    st.caption(
-        f"{n_chosen:,} features pass the filters. Present: activation above 0.05, where 1 is the highest "
-        f"that was seen (raw {stats['max_activation']:.4g})."
-    )
+    return " ".join(said)
 
 
-def _histogram(values: dict[str, Any]) -> None:
-    st.subheader("How strongly it is active")
-    rows = frame.current().reader.rows(
-        "from activation_histogram where sae = $sae and feature = $feature order by bin_low", values
+def _proteins(values: dict[str, Any]) -> None:
+    reader = frame.current().reader
+    st.header("On which proteins")
+    bins = reader.rows("from feature_bins($sae, $feature)", values)
+    names = {_STRONGEST: "strongest"} | {
+        _bin(r): _bin_name(r)
+        for r in bins.select("bin_low", "bin_high").unique(maintain_order=True).to_dicts()
+    }
+    which = (
+        st.segmented_control(
+            "Proteins by their highest activation",
+            list(names),
+            default=_STRONGEST,
+            key="bin",
+            required=True,
+            format_func=lambda key: names.get(key, key),
+            bind="query-params",
+            help="The strongest, or a draw from each range of activation: what a feature means should hold "
+            "for weak ones too.",
+        )
+        or _STRONGEST
     )
-    st.altair_chart(histogram(rows), alt="Residues per activation")
+    rows = (
+        reader.rows("from feature_examples($sae, $feature)", values)
+        if which == _STRONGEST
+        else bins.filter(pl.concat_str("bin_low", pl.lit("-"), "bin_high") == which)
+    )
+    examples.show(values, rows)
 
 
-def _letters(values: dict[str, Any]) -> None:
-    st.subheader("In which amino acids")
-    rows = frame.current().reader.rows(
-        "from feature_amino_acids where sae = $sae and feature = $feature order by amino_acid", values
-    )
-    st.altair_chart(amino_acids(rows), alt="Enrichment of each amino acid where the feature is present")
+def _bin(row: dict[str, Any]) -> str:
+    return f"{row['bin_low']}-{row['bin_high']}"
+
+
+def _bin_name(row: dict[str, Any]) -> str:
+    low, high = row["bin_low"], row["bin_high"]
+    if high == 0:
+        return "without it"
+    return f"above {low:g}" if high == float("inf") else f"{low:g} to {high:g}"
 
 
 def _concepts(values: dict[str, Any]) -> None:
-    st.subheader("Concepts that it marks")
-    rows = frame.current().reader.rows("from feature_concepts($sae, $feature)", values)
+    st.header("Concepts that it marks")
+    rows = frame.current().reader.rows(_CONCEPTS, values)
     if not len(rows):
         st.caption("None that is annotated and scored in this warehouse.")
         return
@@ -174,72 +144,69 @@ def _concepts(values: dict[str, Any]) -> None:
     shown = sides["valid"].join(
         sides["test"].drop("threshold"), on="concept", how="left", maintain_order="left"
     )
-    st.dataframe(
+    number = st.column_config.NumberColumn(format="%.2f")
+    row = frame.picked_row(
         shown,
-        hide_index=True,
+        key=f"concepts-{values['feature']}",
         height=min(38 * (len(shown) + 1), 300),
-        column_config={
-            name: st.column_config.NumberColumn(format="%.2f") for name in shown.columns if name != "concept"
-        },
-        alt="F1, precision and recall of each concept, on valid and on test",
+        columns={name: number for name in shown.columns if name != "concept"},
+        alt="F1, precision and recall of each concept, on valid and on test; a chosen row opens the concept",
     )
-    st.caption("The threshold is the best on valid; test is read at the same one.")
+    st.caption(
+        "The threshold is the best on valid; test is read at the same one. Choose a row to open the concept."
+    )
+    if row:
+        frame.current().go("concept", {"concept": row["concept"]})
 
 
-def _proteins(values: dict[str, Any]) -> None:
+def _neighbours(values: dict[str, Any]) -> None:
+    st.header("Features like it")
     reader = frame.current().reader
-    st.subheader("On which proteins")
-    bins = reader.rows("from feature_bins($sae, $feature)", values)
-    names = {
-        _STRONGEST: "strongest",
-        **{
-            _bin(r): _bin_name(r)
-            for r in bins.select("bin_low", "bin_high").unique(maintain_order=True).to_dicts()
+    left, right = st.columns(2)
+    with left:
+        st.subheader("That write in the same direction")
+        rows = reader.rows("from feature_neighbours($sae, $feature)", values)
+        if len(rows):
+            _others(rows, "near", values, column="cosine", shown="cosine", form="%.2f")
+            st.caption("Cosine of the decoder's columns: 1 means that both change the PLM in the same way.")
+        else:
+            st.caption("This SAE has no decoder of its own here: it was encoded elsewhere, or is neurons.")
+    with right:
+        st.subheader("That are active on the same residues")
+        rows = reader.rows("from feature_companions($sae, $feature)", values)
+        if len(rows):
+            _others(rows, "beside", values, column="pct_overlap", shown="overlap %", form="%.0f")
+            st.caption(
+                "Residues with both, of those with either, over the 20 proteins where this feature is "
+                "strongest."
+            )
+        else:
+            st.caption("No other feature is active on the residues of its 20 strongest proteins.")
+
+
+def _others(
+    rows: pl.DataFrame, key: str, values: dict[str, Any], *, column: str, shown: str, form: str
+) -> None:
+    """Draw other features; a chosen one is looked at instead."""
+    name = f"{key}-{values['feature']}"
+
+    def open_it() -> None:
+        picked = st.session_state[name].selection.rows
+        if picked:
+            stepping.go_to(rows["feature"][picked[0]])
+
+    st.dataframe(
+        rows.select("feature", column, "concept"),
+        hide_index=True,
+        on_select=open_it,
+        selection_mode="single-row",
+        key=name,
+        alt="Other features; a chosen row opens the feature",
+        column_config={
+            column: st.column_config.NumberColumn(shown, format=form),
+            "concept": "finds",
         },
-    }
-    chosen, zoom = st.columns([4, 1], vertical_alignment="bottom")
-    which = (
-        chosen.segmented_control(
-            "Proteins by their highest activation",
-            list(names),
-            default=_STRONGEST,
-            key="bin",
-            required=True,
-            format_func=lambda key: names.get(key, key),
-            bind="query-params",
-        )
-        or _STRONGEST
     )
-    closely = zoom.toggle(
-        "Zoom in", key="zoom", bind="query-params", help="Only the residues around the maximum."
-    )
-    rows = (
-        reader.rows("from feature_examples($sae, $feature)", values)
-        if which == _STRONGEST
-        else bins.filter(pl.concat_str("bin_low", pl.lit("-"), "bin_high") == which)
-    )
-    accessions = tuple(rows["accession"].to_list())
-    asked = {**values, "proteins": accessions}
-    if closely and rows["activation"].max():
-        residues = reader.rows("from feature_windows($sae, $feature, $proteins)", asked)
-        chart = windows(rows, residues)
-    else:
-        cells = reader.rows("from feature_strips($sae, $feature, $proteins)", asked)
-        annotated = reader.rows("from annotations_of($proteins)", {"proteins": accessions})
-        chart = strips(rows, cells, annotated)
-    st.altair_chart(chart, alt="Proteins coloured by activation, with their annotations beneath")
-    st.dataframe(rows, hide_index=True, alt="The proteins of the chart")
-
-
-def _bin(row: dict[str, Any]) -> str:
-    return f"{row['bin_low']}-{row['bin_high']}"
-
-
-def _bin_name(row: dict[str, Any]) -> str:
-    low, high = row["bin_low"], row["bin_high"]
-    if high == 0:
-        return "without it"
-    return f"above {low:g}" if high == float("inf") else f"{low:g} to {high:g}"
 
 
 if __name__ == "__main__":  # as Streamlit runs a page

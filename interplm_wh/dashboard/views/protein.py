@@ -6,10 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from interplm_wh.dashboard import frame
+from interplm_wh.dashboard import examples, frame
 from interplm_wh.dashboard.charts.heatmap import PICK, heatmap
 
 TITLE, ADDRESS, ICON = "Protein", "protein", ":material/view_timeline:"
+_PROTEIN, _RESIDUE, _BY = "protein", "residue", "by"
+_MOST_MATCHES, _MOST_LANES = 50, 12
 _ORDERS = {"strength": "strongest first", "meaning": "known concept first"}
 
 
@@ -31,14 +33,15 @@ def show() -> None:
     ]
     st.markdown(" · ".join(frame.plain(part) for part in parts if part))
     values = {"sae": sae["sae"], "protein": protein["accession"]}
-    _heatmap(values, protein)
-    _residue(values, protein)
+    features = _heatmap(values, protein)
+    if features:
+        _closely(values, protein, features)
 
 
 def _choose(sae: str) -> dict[str, Any] | None:
     text = st.text_input(
         "Protein",
-        key="protein",
+        key=_PROTEIN,
         bind="query-params",
         placeholder="accession, or a part of the name",
         help="Any protein that was encoded. An accession of its own opens at once.",
@@ -51,23 +54,30 @@ def _choose(sae: str) -> dict[str, Any] | None:
     if text.strip().lower() == rows[0]["accession"].lower() or len(rows) == 1:
         return rows[0]
     st.caption(
-        f"{len(rows)}{' or more' if len(rows) == 50 else ''} match; choose one."
+        f"{len(rows)}{' or more' if len(rows) == _MOST_MATCHES else ''} match; the first is shown."
         if text
-        else "Choose one, or type."
+        else "Choose one, or type; the first is shown."
     )
-    picked = st.dataframe(
-        found,
+
+    def open_it() -> None:
+        picked = st.session_state["matches"].selection.rows
+        if picked:
+            st.session_state[_PROTEIN] = rows[picked[0]]["accession"]
+
+    st.dataframe(
+        found[[column.name for column in found if column.null_count() < len(found)]],
         hide_index=True,
         height=200,
-        on_select="rerun",
+        on_select=open_it,
         selection_mode="single-row",
         key="matches",
-        alt="Proteins that match",
+        alt="Proteins that match; a chosen row opens the protein",
     )
-    return rows[picked.selection.rows[0] if picked.selection.rows else 0]
+    return rows[0]
 
 
-def _heatmap(values: dict[str, Any], protein: dict[str, Any]) -> None:
+def _heatmap(values: dict[str, Any], protein: dict[str, Any]) -> list[int]:
+    """Draw the features along the protein; returns those that are drawn, in their order."""
     reader = frame.current().reader
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     order = left.segmented_control(
@@ -78,31 +88,64 @@ def _heatmap(values: dict[str, Any], protein: dict[str, Any]) -> None:
         key="order",
         bind="query-params",
         required=True,
+        help="Strongest: by the highest activation on this protein.",
     )
-    k = right.slider("How many", 10, 100, 40, step=10, key="k", bind="query-params")
+    k = right.slider("How many features", 10, 100, 40, step=10, key="k", bind="query-params")
     cells = reader.rows(
         "from protein_heatmap($sae, $protein, k := $k, known_first := $known)",
         {**values, "k": k, "known": order == "meaning"},
     )
     if not len(cells):
         st.info("No feature is active on this protein.")
-        return
+        return []
     annotated = reader.rows(
-        "from annotations_of($proteins, n_lanes := 12)", {"proteins": (values["protein"],)}
+        "from annotations_of($proteins, n_lanes := $n)",
+        {"proteins": (values["protein"],), "n": _MOST_LANES},
     )
-    if len(annotated) and annotated["n_concepts"][0] > 12:
-        st.caption(f"12 of {annotated['n_concepts'][0]} annotated concepts are drawn, those that cover most.")
-    event = st.altair_chart(
-        heatmap(cells, annotated, length=protein["length"]),
-        on_select="rerun",
+    features: list[int] = cells["feature"].unique(maintain_order=True).to_list()
+    st.altair_chart(
+        heatmap(cells, annotated, length=protein["length"], dark=frame.is_dark()),
+        on_select=_from_cell,
         selection_mode=PICK,
         key="heatmap",
-        alt="Features along the protein, below what is annotated",
+        alt=f"{len(features)} features along the protein, below what is annotated; the tables that follow "
+        "hold the same residue by residue",
     )
-    st.caption("Drag to move, scroll to zoom; click a cell to look at its residue.")
-    picked = event.selection.get(PICK, [])
+    said = ["Drag to move, scroll to zoom; click a cell to look at its residue and feature."]
+    if len(annotated) and annotated["n_concepts"][0] > _MOST_LANES:
+        said.append(
+            f"{_MOST_LANES} of {annotated['n_concepts'][0]} annotated concepts are drawn, those that cover "
+            "most."
+        )
+    st.caption(" ".join(said))
+    return features
+
+
+def _from_cell() -> None:
+    picked = st.session_state["heatmap"].selection.get(PICK, [])
     if picked:
-        st.session_state["residue"] = int(picked[0]["start"])
+        st.session_state[_RESIDUE] = int(picked[0]["start"])
+        st.session_state[_BY] = int(picked[0]["feature"])
+
+
+def _closely(values: dict[str, Any], protein: dict[str, Any], features: list[int]) -> None:
+    """Draw one residue's features, and the structure coloured by one of them."""
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        _residue(values, protein)
+    with right:
+        st.header("Structure")
+        feature = st.selectbox(
+            "Coloured by feature",
+            features,
+            key=_BY,
+            bind="query-params",
+            help="One of those above; a click on a cell chooses it, too.",
+        )
+        residues = frame.current().reader.rows(
+            "from feature_track($sae, $feature, $protein)", {**values, "feature": feature}
+        )
+        examples.structure(protein, residues, what=f"feature {feature}")
 
 
 def _residue(values: dict[str, Any], protein: dict[str, Any]) -> None:
@@ -112,7 +155,7 @@ def _residue(values: dict[str, Any], protein: dict[str, Any]) -> None:
         min_value=1,
         max_value=protein["length"],
         step=1,
-        key="residue",
+        key=_RESIDUE,
         bind="query-params",
         help="Counted from 1, as in UniProt.",
     )
@@ -122,21 +165,15 @@ def _residue(values: dict[str, Any], protein: dict[str, Any]) -> None:
     if not len(rows):
         st.caption("No feature is active here.")
         return
-    picked = st.dataframe(
-        rows,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        key="firing",
-        column_config={
-            "activation": st.column_config.ProgressColumn(
-                "activation", min_value=0, max_value=1, format="%.3f", color="blue"
-            )
-        },
-        alt="Features that are active on the residue",
+    row = frame.picked_row(
+        rows.select("feature", "activation", "concept"),
+        key=f"firing-{position}",
+        columns={**frame.ACTIVATION_COLUMNS, "concept": "finds"},
+        alt="Features that are active on the residue; a chosen row opens the feature",
     )
-    if picked.selection.rows:
-        frame.current().go("feature", {"feature": rows["feature"][picked.selection.rows[0]]})
+    st.caption("Choose a row to open the feature on this protein.")
+    if row:
+        frame.current().go("feature", {"feature": row["feature"], "protein": values["protein"]})
 
 
 if __name__ == "__main__":  # as Streamlit runs a page

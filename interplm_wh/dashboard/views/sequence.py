@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pyarrow as pa
 import streamlit as st
 
 from interplm_wh.dashboard import frame, live
@@ -10,7 +11,7 @@ from interplm_wh.dashboard.charts.heatmap import heatmap
 from interplm_wh.errors import InterplmError
 
 TITLE, ADDRESS, ICON = "Sequence", "sequence", ":material/content_paste:"
-_SHOWN = 30
+_MOST_LETTERS = 20_000
 
 
 def show() -> None:
@@ -23,9 +24,12 @@ def show() -> None:
     text = st.text_area(
         "One sequence, or several as FASTA",
         key="text",
+        bind="query-params",
+        max_chars=_MOST_LETTERS,
         height=160,
         placeholder="MKTAYIAKQRQISFVKSHFSRQ…",
-        help=f"At most {live.MOST_SEQUENCES} sequences, {live.MOST_RESIDUES:,} residues; kept here.",
+        help=f"At most {live.MOST_SEQUENCES} sequences, {live.MOST_RESIDUES:,} residues. They go nowhere but "
+        "to this server, and are a part of this page's address: share it with those who may see them.",
     )
     st.button("Encode", type="primary", icon=":material/play_arrow:")
     if not text.strip():
@@ -45,82 +49,66 @@ def show() -> None:
             "Sequence",
             list(sequences),
             default=next(iter(sequences)),
+            format_func=frame.plain,
             required=True,
             key="chosen",
-            format_func=frame.plain,
+            bind="query-params",
         )
         if len(sequences) > 1
         else next(iter(sequences))
     )
-    _draw(sae["sae"], chosen or next(iter(sequences)), sequences, features, pl.DataFrame(activations))
+    _draw(sae["sae"], chosen or next(iter(sequences)), sequences, features, activations)
 
 
 def _draw(
-    sae: str, name: str, sequences: dict[str, str], features: pl.DataFrame, activations: pl.DataFrame
+    sae: str, name: str, sequences: dict[str, str], features: pl.DataFrame, activations: pa.Table
 ) -> None:
     mine = features.filter(pl.col("sequence") == name)
     if not len(mine):
         st.info("No feature is active on this sequence.")
         return
     st.header("Features, the strongest first")
-    picked = st.dataframe(
+    row = frame.picked_row(
         mine.drop("sequence"),
-        hide_index=True,
         height=320,
-        on_select="rerun",
-        selection_mode="single-row",
-        key="ranked",
-        alt="Features of the sequence",
-        column_config={
-            "activation": st.column_config.ProgressColumn(
-                min_value=0, max_value=1, format="%.3f", color="blue"
-            ),
-            "n_residues": "residues",
+        key=f"ranked-{name}",
+        alt="Features of the sequence; a chosen row opens the feature",
+        columns={
+            **frame.ACTIVATION_COLUMNS,
+            "position": "strongest at residue",
             "concept": "finds",
             "test_f1_per_domain": st.column_config.NumberColumn("F1 on test", format="%.2f"),
             "pct_proteins": st.column_config.NumberColumn("% of proteins", format="%.2f"),
         },
     )
-    if picked.selection.rows:
-        frame.current().go("feature", {"feature": mine["feature"][picked.selection.rows[0]]})
+    if row:
+        frame.current().go("feature", {"feature": row["feature"]})
+    warehouse = frame.current().reader.warehouse
+    length = len(sequences[name])
+    cells = live.cells_of(warehouse, sae, activations, features, sequence=name, length=length)
     st.altair_chart(
-        heatmap(_cells(mine.head(_SHOWN), activations, name), pl.DataFrame(), length=len(sequences[name])),
-        alt="The strongest features along the sequence",
+        heatmap(cells, pl.DataFrame(), length=length, dark=frame.is_dark()),
+        alt=f"The {min(live.MOST_FEATURES, len(mine))} strongest features along the sequence",
     )
     st.header("Proteins that share most features")
-    near = live.neighbours_of(frame.current().reader.warehouse, sae, features, sequence=name)
-    chosen = st.dataframe(
+    near = live.neighbours_of(warehouse, sae, features, sequence=name)
+    chosen = frame.picked_row(
         near,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        key="near",
-        alt="Nearest proteins by shared features",
-        column_config={
+        key=f"near-{name}",
+        alt="Nearest proteins by shared features; a chosen row opens the protein",
+        columns={
             "pct_shared": st.column_config.NumberColumn(
                 "shared %",
                 format="%.1f",
                 help=(
                     "Over the 100 strongest features: the lower of both activations, as a share of its own."
                 ),
-            )
+            ),
+            "n_shared": "features shared",
         },
     )
-    if chosen.selection.rows:
-        frame.current().go("protein", {"protein": near["accession"][chosen.selection.rows[0]]})
-
-
-def _cells(mine: pl.DataFrame, activations: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Return the residues of some features as cells of one residue, in units of their maximum here."""
-    ranks = mine.with_row_index("rank", offset=1).select(
-        "rank", "feature", "concept", pl.col("activation").alias("top")
-    )
-    rows = activations.filter(pl.col("sequence") == name).join(ranks, on="feature")
-    return rows.with_columns(
-        start="position",
-        stop="position",
-        activation=pl.col("value") / pl.col("value").max().over("feature") * pl.col("top"),
-    ).sort("rank", "position")
+    if chosen:
+        frame.current().go("protein", {"protein": chosen["accession"]})
 
 
 if __name__ == "__main__":  # as Streamlit runs a page

@@ -1,0 +1,263 @@
+"""The dashboard beside commands that write: it holds no lock, breaks on nothing, and offers what is new."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+from playwright.sync_api import expect
+from streamlit.testing.v1 import AppTest
+
+from interplm_wh import build, store
+from tests import small
+from tests.browser import browser, dashboard
+from tests.test_dashboard import opened
+
+NEWER = "There is newer data: load it"
+SLOWLY = 60_000  # milliseconds, on a busy machine
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A small built warehouse in which every page has something to draw."""
+    path = small.make(tmp_path / "w")
+    with store.write(path, command="test") as tx:
+        tx.con.execute("update saes set plm = 'a-plm', layer = 1")
+        tx.publish()
+    build.build(path, min_residues=1, min_domains=1)
+    return path
+
+
+def publish_more(path: Path, n: int = 4) -> None:
+    """Publish some more proteins."""
+    with store.write(path, command="test") as tx:
+        small.add_proteins(tx, n)
+        tx.publish()
+
+
+def replace_everything(path: Path) -> None:
+    """Publish each lake table anew, twice, and remove what only earlier publishes name."""
+    for presence in (0.1, 0.2):
+        with store.write(path, command="test") as tx:
+            for table in ("proteins", "annotations", "coverage"):
+                folder = tx.new_folder(table)
+                tx.write_query(folder, f"from {table}")
+                tx.replace(table, [folder], source=None if table == "proteins" else "mine")
+            tx.publish()
+        build.build(path, presence=presence)
+    assert store.vacuum(path, min_age_seconds=0).n_folders > 0
+
+
+def command(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    line = [sys.executable, "-m", "interplm_wh", "-w", str(path), *words]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def buttons(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+# -- a newer publish -----------------------------------------------------------------------------
+
+
+def test_a_newer_publish_is_offered_and_loaded_at_a_press(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(path, monkeypatch)
+    assert metrics(app)["Proteins"] == "20"
+    assert NEWER not in buttons(app)
+    publish_more(path)
+    app.run()
+    assert metrics(app)["Proteins"] == "20"  # a page does not change under its reader
+    next(button for button in app.button if button.label == NEWER).click().run()
+    assert not app.exception
+    assert metrics(app)["Proteins"] == "24"
+    assert NEWER not in buttons(app)
+
+
+def test_commands_that_write_succeed_while_pages_are_open(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(path, monkeypatch, "feature", feature="1")
+    for words in (["build", "--presence", "0.3"], ["vacuum"], ["remove", "source", "mine"]):
+        done = command(path, *words)
+        assert done.returncode == 0, done.stderr
+        app.run()
+        assert not app.exception
+        assert app.title[0].value == "Feature 1"
+
+
+# -- what was open is removed --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["feature", "concept", "protein"])
+def test_a_page_whose_files_were_vacuumed_is_drawn_from_the_newest_publish(
+    path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    app = opened(path, monkeypatch)
+    replace_everything(path)
+    publish_more(path)
+    app.switch_page(f"views/{address}.py").run()
+    assert not app.exception
+    assert not app.error
+    assert NEWER not in buttons(app)  # it is open, and so is the rest of what is drawn
+    app.switch_page("views/overview.py").run()
+    assert metrics(app)["Proteins"] == "24"
+
+
+def test_what_was_read_before_stands_until_the_newer_publish_is_loaded(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(path, monkeypatch)
+    publish_more(path)
+    replace_everything(path)
+    app.run()
+    assert not app.exception
+    assert metrics(app)["Proteins"] == "20"
+    assert NEWER in buttons(app)
+
+
+def test_a_damaged_warehouse_is_said_in_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(path, monkeypatch)
+    for folder in (path / "lake" / "feature_stats" / "sae=a").iterdir():
+        for file in folder.iterdir():
+            file.unlink()
+    app.switch_page("views/feature.py").run()
+    assert not app.exception
+    assert [error.value for error in app.error] == ["The warehouse cannot be read as it is."]
+    assert "feature_stats" in app.code[0].value
+
+
+# -- at the same time ----------------------------------------------------------------------------
+
+
+@contextmanager
+def beside(work: Callable[[], None]) -> Iterator[None]:
+    """Repeat something in a thread until the block ends; a fault of it is raised here."""
+    is_over = threading.Event()
+
+    def again() -> None:
+        while not is_over.is_set():
+            work()
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(again)
+        try:
+            yield
+        finally:
+            is_over.set()
+        done.result()
+
+
+def test_pages_visited_while_builds_and_vacuums_run_never_break(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(path, monkeypatch)
+    with beside(lambda: replace_everything(path)):
+        for i in range(12):
+            address = ("overview", "feature", "concept", "protein")[i % 4]
+            app.switch_page(f"views/{address}.py").run()
+            assert not app.exception, (address, app.exception[0].message)
+            assert not app.error, (address, app.error[0].value)
+            if NEWER in buttons(app) and i % 3 == 0:
+                next(button for button in app.button if button.label == NEWER).click().run()
+                assert not app.exception
+
+
+def test_a_vacuum_takes_a_folder_away_at_once(tmp_path: Path) -> None:
+    # A reader lists the files of a folder: with half of them it would return half of the rows.
+    path, n_files = small.make(tmp_path / "w"), 3_000
+    build.build(path)
+    with store.write(path, command="test") as tx:
+        old = tx.folder_paths("proteins")[0]
+    part = next(old.iterdir())
+    for i in range(1, n_files):
+        os.link(part, old / f"more-{i}.parquet")
+    seen: set[int] = set()
+    for presence in (0.1, 0.2):
+        with store.write(path, command="test") as tx:
+            folder = tx.new_folder("proteins")
+            tx.write_query(folder, "from proteins where protein_id < 20 qualify row_number() over "
+                           "(partition by protein_id) = 1")  # fmt: skip
+            tx.replace("proteins", [folder])
+            tx.publish()
+        build.build(path, presence=presence)
+    con = duckdb.connect()
+
+    def look() -> None:
+        (n,) = con.execute("select count(*) from glob(?)", [f"{old}/*.parquet"]).fetchone() or (0,)
+        seen.add(n)
+
+    with beside(look):
+        store.vacuum(path, min_age_seconds=0)
+    assert not old.exists()
+    assert seen <= {0, n_files}
+
+
+def test_threads_may_ask_one_warehouse_while_it_is_opened_anew(path: Path) -> None:
+    question = "select count(*) as n from protein_features where sae = $sae and feature = $feature"
+
+    def ask(i: int) -> int:
+        return int(wh.polars(question, {"sae": "a", "feature": i % small.N_FEATURES})["n"][0])
+
+    with store.open(path) as wh:
+        expected = [ask(i) for i in range(60)]
+
+        def renew() -> None:
+            publish_more(path, 1)
+            wh.refresh()
+
+        with beside(renew), ThreadPoolExecutor(20) as pool:
+            assert list(pool.map(ask, range(60))) == expected
+
+
+def test_tables_given_with_a_question_are_there_for_it_alone(path: Path) -> None:
+    with store.open(path) as wh:
+        given = pl.DataFrame({"n": [1, 2, 3]}).to_arrow()
+        assert wh.polars("select sum(n)::bigint as s from given", tables={"given": given})["s"][0] == 6
+        with pytest.raises(duckdb.CatalogException, match="given"):
+            wh.sql("from given")
+        publish_more(path)
+        replace_everything(path)
+        asked = "select count(*) as n from proteins, given"
+        assert wh.polars(asked, tables={"given": given})["n"][0] == 24 * 3
+
+
+# -- in browsers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_two_sessions_that_step_quickly_beside_new_publishes_stay_whole(path: Path) -> None:
+    with dashboard(path) as url, browser() as visits:
+        pages = [visits.open(f"{url}/feature?feature={i}") for i in (0, 3)]
+        for page in pages:
+            expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOWLY)
+        with beside(lambda: replace_everything(path)):
+            for i in range(20):
+                for page in pages:
+                    name = "Next" if i // 2 % 2 == 0 else "Previous"
+                    button = page.get_by_role("button", name=name)
+                    if button.is_enabled():
+                        button.click()
+        for page in pages:
+            newer = page.get_by_role("button", name=NEWER)
+            expect(newer).to_be_visible(timeout=SLOWLY)
+            newer.click()
+            expect(newer).to_be_hidden(timeout=SLOWLY)
+            expect(page.get_by_role("heading", level=1)).to_contain_text("Feature", timeout=SLOWLY)
+            assert page.get_by_test_id("stException").count() == 0
+        assert visits.faults == []
