@@ -55,7 +55,7 @@ def accession_of(text: str) -> str:
 
 
 ACCESSIONS = tuple(dict.fromkeys(map(accession_of, TEXTS)))
-SAES = ("a", "second.sae")
+SAES = ("a", "www.evil.example")  # a name that the commands allow
 N_FEATURES = 8
 
 
@@ -133,5 +133,4 @@ def _write_activations(path: Path, *, shift: int) -> None:
                         "value": (1 + (i + feature) % 9) / 10,
                     }
                 )  # fmt: skip
-            # On one concept's instances, so that one is found.
     _write(path, rows)
