@@ -53,17 +53,22 @@ _CHOICES = {"bin", "order", "split", "zoom"}
 """What a page leaves out of its address where it takes no notice of it."""
 _FIRST_NAME = re.compile(r"\bfrom\s+([\w.]+)")
 _TURN = """(address) => {
+    window.hasRun = false;
+    const app = document.querySelector('[data-testid="stApp"]');
+    const runs = new MutationObserver(() => { window.hasRun = true; runs.disconnect(); });
+    runs.observe(app, {attributeFilter: ["data-test-script-state"]});
     history.pushState({}, "", address);
     dispatchEvent(new PopStateEvent("popstate", {state: {}}));
 }"""
 _DRAWN = """(heading) => {
     const app = document.querySelector('[data-testid="stApp"]');
     const title = document.querySelector("h1");
-    if (!app || !title || app.dataset.testScriptState !== "notRunning") return 0;
+    if (window.hasRun === false || !app || !title || app.dataset.testScriptState !== "notRunning") return 0;
     if (!title.innerText.startsWith(heading)) return 0;
     if (document.querySelector('[data-testid="stSkeleton"], [data-stale="true"]')) return 0;
     const charts = [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')];
-    if (!charts.every((chart) => chart.querySelector("canvas, svg.marks"))) return 0;
+    const shown = charts.filter((chart) => chart.offsetParent !== null);  // the others are in hidden tabs
+    if (!shown.every((chart) => chart.querySelector("canvas, svg.marks"))) return 0;
     return performance.now();
 }"""
 
