@@ -10,11 +10,11 @@ with
 chosen as (
     select
         f.feature,
-        max(f.f1_per_domain) as highest
+        max(row(f.f1_per_domain, f.f1, f.threshold)) as highest
     from concept_f1 as f
     where f.sae = $wanted_sae and f.concept = $wanted_concept and f.split = 'valid'
     group by f.feature
-    order by max(f.f1_per_domain) desc, f.feature asc
+    order by highest desc, f.feature asc
     limit $k
 )
 
