@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import duckdb
@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 Row = dict[str, Any]
 Float32 = npt.NDArray[np.float32]
+Cells = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Float32]
+"""Positions, features, values."""
 
 
 def read(con: duckdb.DuckDBPyConnection, table: str) -> list[Row]:
@@ -26,7 +28,7 @@ def read(con: duckdb.DuckDBPyConnection, table: str) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Facts:
     """The base tables, and the tables of scores, which tests of their own compare with oracles."""
 
@@ -36,17 +38,22 @@ class Facts:
     covered: set[tuple[str, int]]
     encoded: set[tuple[str, int]]
     scale: dict[tuple[str, int], np.float32]
-    values: dict[tuple[str, int], tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Float32]]
+    values: dict[tuple[str, int], Cells]
     heldout: list[Row]
     presence: float = 0.05
 
     @cached_property
+    def scales(self) -> dict[str, Float32]:
+        """SAE to the scale of each of its features."""
+        found: dict[str, list[np.float32]] = {}
+        for sae, feature in sorted(self.scale):
+            found.setdefault(sae, []).append(self.scale[sae, feature])
+        return {sae: np.array(scales, np.float32) for sae, scales in found.items()}
+
+    @cached_property
     def n_features(self) -> dict[str, int]:
         """SAE to the number of its features."""
-        found: dict[str, int] = {}
-        for sae, feature in self.scale:
-            found[sae] = max(found.get(sae, 0), feature + 1)
-        return found
+        return {sae: len(scales) for sae, scales in self.scales.items()}
 
     @cached_property
     def spans(self) -> dict[int, list[tuple[str, int, int, int]]]:
@@ -80,17 +87,21 @@ class Facts:
         if (sae, protein["protein_id"]) not in self.values:
             return dense
         positions, features, values = self.values[sae, protein["protein_id"]]
-        scales = np.array([self.scale[sae, int(f)] for f in features], np.float32)
+        scales = self.scales[sae][features]
         with np.errstate(divide="ignore", invalid="ignore"):
             dense[positions - 1, features] = np.where(scales == 0, np.nan, values / scales)
         return dense
 
     def column(self, sae: str, feature: int, accession: str) -> Float32:
         """Normalised activations of one feature along a protein, [length]."""
-        dense = self.grid(sae, accession)
-        if not 0 <= feature < dense.shape[1]:
-            return np.zeros(len(dense), np.float32)
-        found: Float32 = dense[:, feature]
+        protein = self.proteins[accession]
+        found = np.zeros(protein["length"], np.float32)
+        if (sae, protein["protein_id"]) not in self.values:
+            return found
+        positions, features, values = self.values[sae, protein["protein_id"]]
+        for i in np.flatnonzero(features == feature):
+            scale = self.scale[sae, feature]
+            found[positions[i] - 1] = values[i] / scale if scale else np.nan
         return found
 
 
@@ -104,18 +115,25 @@ def best_found(pairs: Iterable[Row]) -> dict[tuple[str, int], tuple[str, float]]
     return found
 
 
-def facts(con: duckdb.DuckDBPyConnection, *, heldout: list[Row] | None = None, presence: float = 0.05) -> Facts:
-    """Read the base tables; `heldout` stands for the table where a test has worked it out."""
-    cells = con.execute("select sae, protein_id, position, feature, value from activations").fetchnumpy()
-    names, codes = np.unique(np.asarray(cells["sae"], dtype=str), return_inverse=True)
-    order = np.lexsort((cells["protein_id"], codes))
-    keys = np.stack([codes[order], cells["protein_id"][order]])
-    breaks = np.flatnonzero((np.diff(keys, axis=1) != 0).any(axis=0)) + 1
-    values = {}
-    for rows in np.split(order, breaks) if len(order) else ():
-        key = (str(names[codes[rows[0]]]), int(cells["protein_id"][rows[0]]))
-        parts = (np.asarray(cells[name][rows]) for name in ("position", "feature", "value"))
-        values[key] = tuple(parts)
+def activations_of(con: duckdb.DuckDBPyConnection, sae: str) -> dict[tuple[str, int], Cells]:
+    """(SAE, protein) to positions, features and values."""
+    table = con.execute(
+        "select protein_id, position, feature, value from activations where sae = ?", [sae]
+    ).fetchnumpy()
+    ids, position, feature, value = (
+        np.asarray(table[name]) for name in ("protein_id", "position", "feature", "value")
+    )
+    order = np.argsort(ids, kind="stable")
+    found: dict[tuple[str, int], Cells] = {}
+    for rows in np.split(order, np.flatnonzero(np.diff(ids[order])) + 1) if len(ids) else ():
+        found[sae, int(ids[rows[0]])] = (position[rows], feature[rows], value[rows])
+    return found
+
+
+def facts(
+    con: duckdb.DuckDBPyConnection, sae: str, *, heldout: list[Row] | None = None, presence: float = 0.05
+) -> Facts:
+    """Read the base tables, and the activations of one SAE; `heldout` stands for the table."""
     return Facts(
         proteins={p["accession"]: p for p in read(con, "proteins")},
         concepts={c["concept"]: c for c in read(con, "concepts")},
@@ -123,7 +141,7 @@ def facts(con: duckdb.DuckDBPyConnection, *, heldout: list[Row] | None = None, p
         covered={(c["source"], c["protein_id"]) for c in read(con, "coverage")},
         encoded={(e["sae"], e["protein_id"]) for e in read(con, "encodings")},
         scale={(f["sae"], f["feature"]): np.float32(f["max_activation"]) for f in read(con, "features")},
-        values=values,  # type: ignore[arg-type]
+        values=activations_of(con, sae),
         heldout=read(con, "heldout_pairs") if heldout is None else heldout,
         presence=presence,
     )
@@ -233,6 +251,7 @@ def feature_bins(f: Facts, sae: str, feature: int) -> list[tuple[Any, ...]]:
 # -- all features -----------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=2)
 def stats(f: Facts, sae: str) -> dict[int, tuple[int, float, float, float]]:
     """Feature to (proteins with it, their percentage, mean percentage of residues there, mean activation)."""
     over = [a for a, p in f.proteins.items() if (sae, p["protein_id"]) in f.encoded]
