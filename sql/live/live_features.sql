@@ -1,6 +1,6 @@
 -- output: live_features
 -- grain:  sequence, feature
--- inputs: live_activations, features, heldout_pairs, feature_stats
+-- inputs: live_activations, features, feature_meanings, feature_stats
 -- params: $sae VARCHAR  SAE
 -- what:   The features of sequences that were encoded just now, the strongest first: where, on how many
 --         residues, the concept that each finds best on held-out proteins, and how common it is in the
@@ -8,16 +8,11 @@
 with
 meanings as (
     select
-        h.feature,
-        h.concept,
-        h.test_f1_per_domain
-    from heldout_pairs as h
-    where h.sae = $sae and h.is_found and not starts_with(h.concept, 'amino_acid_')
-    qualify
-        row_number() over (
-            partition by h.feature
-            order by h.test_f1_per_domain desc, h.concept asc
-        ) = 1
+        c.feature,
+        c.concept,
+        c.test_f1_per_domain
+    from feature_meanings as c
+    where c.sae = $sae and not c.is_amino_acid
 ),
 
 active as (

@@ -1,5 +1,5 @@
 -- output: annotations_of
--- grain:  accession, lane, start
+-- grain:  accession, lane, start, stop
 -- inputs: annotations, concepts, proteins
 -- params: $wanted_accessions VARCHAR[]  proteins
 --         $n_lanes INTEGER = 4          lanes per protein at most
@@ -34,17 +34,25 @@ named as (
             select 1 as one
             from spans as t
             where
-                t.accession = s.accession and t.category = s.category and t.concept != s.concept
+                t.accession = s.accession and t.category = s.category and not ends_with(t.concept, '_any')
                 and t.start = s.start and t.stop = s.stop
         )
+),
+
+residues as (
+    select
+        accession,
+        concept,
+        unnest(range(start, stop + 1)) as position
+    from named
 ),
 
 covered as (
     select
         accession,
         concept,
-        sum(stop - start + 1)::bigint as n_covered
-    from named
+        count(distinct position) as n_covered
+    from residues
     group by accession, concept
 ),
 

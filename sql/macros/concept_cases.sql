@@ -120,7 +120,6 @@ instances as (
         s.instance_id,
         count(f.position) > 0 as is_hit
     from spans as s
-    inner join looked_at as c on s.protein_id = c.protein_id
     left join fired as f on s.protein_id = f.protein_id and f.position between s.start and s.stop
     group by s.protein_id, s.instance_id
 ),
@@ -147,11 +146,14 @@ cases as (
         j.position,
         j.length,
         coalesce(n.n_hit, 0) as n_hit,
-        n.n_instances
+        coalesce(n.n_instances, 0) as n_instances
     from judged as j
     left join counted as n on j.protein_id = n.protein_id
     where
-        (j.has_concept and (j.activation <= $cut::float or n.protein_id is not null))
+        (
+            j.has_concept
+            and (j.activation <= $cut::float or j.protein_id in (select c.protein_id from looked_at as c))
+        )
         or (not j.has_concept and j.activation > $cut::float)
 ),
 

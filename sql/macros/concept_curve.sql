@@ -25,11 +25,11 @@ measured as (
 chosen as (
     select
         m.feature,
-        max(m.f1_per_domain) as highest
+        max(row(m.f1_per_domain, m.f1, m.threshold)) as highest
     from measured as m
     where m.split = 'valid'
     group by m.feature
-    order by max(m.f1_per_domain) desc, m.feature asc
+    order by highest desc, m.feature asc
     limit $k
 )
 

@@ -23,5 +23,5 @@ where
     and s.n_proteins > 0
     and s.pct_proteins >= $lowest
     and s.pct_proteins <= $highest
-    and ($meaning = 'any' or ($meaning = 'concept') = (m.feature is not null))
+    and $meaning in ('any', case when m.feature is null then 'none' else 'concept' end)
 order by s.feature

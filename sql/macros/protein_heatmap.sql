@@ -1,6 +1,6 @@
 -- output: protein_heatmap
 -- grain:  feature, start
--- inputs: activations, features, heldout_pairs, protein_features, proteins
+-- inputs: activations, features, feature_meanings, protein_features, proteins
 -- params: $wanted_sae VARCHAR            SAE
 --         $wanted_accession VARCHAR      protein
 --         $k INTEGER = 40                number of features
@@ -27,15 +27,10 @@ wanted as (
 
 meanings as (
     select
-        h.feature,
-        h.concept
-    from heldout_pairs as h
-    where h.sae = $wanted_sae and h.is_found and not starts_with(h.concept, 'amino_acid_')
-    qualify
-        row_number() over (
-            partition by h.feature
-            order by h.test_f1_per_domain desc, h.concept asc
-        ) = 1
+        c.feature,
+        c.concept
+    from feature_meanings as c
+    where c.sae = $wanted_sae and not c.is_amino_acid
 ),
 
 ranked as (

@@ -13,7 +13,7 @@ unshared as (
     from encodings as e
     where e.sae in ($left_sae, $right_sae)
     group by e.protein_id
-    having count(distinct e.sae) = 1
+    having not (bool_or(e.sae = $left_sae) and bool_or(e.sae = $right_sae))
 ),
 
 best as (
