@@ -131,7 +131,8 @@ def _lanes_of(accession: str, first: str | None) -> pl.DataFrame:
     if first is None:
         return rows
     others = rows.filter(pl.col("concept") != first).with_columns(lane=pl.col("lane") + 1)
-    return pl.concat([_annotated((accession,), first), others], how="vertical_relaxed")
+    own = _annotated((accession,), first)
+    return pl.concat([own, others.select(own.columns)], how="vertical_relaxed")
 
 
 def _closely(values: dict[str, Any], accession: str, spans: pl.DataFrame, *, look: _Look) -> None:
