@@ -77,4 +77,4 @@ def test_a_warehouse_that_is_gone_is_said(
 ) -> None:
     path = shutil.copytree(built, tmp_path.resolve() / "gone")
     shutil.rmtree(path)
-    assert "there is no warehouse" in opened(path, monkeypatch, address).error[0].value
+    assert "there is no warehouse" in said(opened(path, monkeypatch, address))
