@@ -118,9 +118,10 @@ def _from_table(key: str, rows: pl.DataFrame) -> None:
 def _annotated(accessions: tuple[str, ...], only: str | None) -> pl.DataFrame:
     """Return what is annotated on proteins, or one concept of it."""
     reader = frame.current().reader
-    if only is None:
-        return reader.rows("from annotations_of($proteins)", {"proteins": accessions})
-    return reader.rows("from concept_spans($concept, $proteins)", {"concept": only, "proteins": accessions})
+    return reader.rows(
+        "from annotations_of($proteins, only_concept := $concept)",
+        {"proteins": accessions, "concept": only or ""},
+    )
 
 
 def _lanes_of(accession: str, first: str | None) -> pl.DataFrame:

@@ -180,7 +180,7 @@ def nothing_yet(what: str, commands: list[str]) -> None:
 def command(*commands: str) -> None:
     """Show commands for this warehouse, to be copied."""
     name = shlex.quote(current().reader.path.name)
-    st.code("\n".join(f"interplm-wh -w {name} {words}" for words in commands), language="sh")
+    st.code("\n".join(f"interplm-wh -w {name} {words}" for words in commands), language="sh", wrap_lines=True)
 
 
 @st.fragment(run_every=_LOOK_EVERY)

@@ -126,7 +126,9 @@ def _sequence(reader: Reader, accession: str) -> str:
 
 def _hint(reader: Reader) -> None:
     st.markdown("Run in a terminal, with a PDB or mmCIF file of it:")
-    st.code(f"interplm-wh -w {shlex.quote(reader.path.name)} add structures FILE", language="sh")
+    st.code(
+        f"interplm-wh -w {shlex.quote(reader.path.name)} add structures FILE", language="sh", wrap_lines=True
+    )
 
 
 def _say(
