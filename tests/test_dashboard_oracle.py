@@ -77,7 +77,7 @@ def scores_of(world: World) -> list[Row]:
 # Every example is a build: making a failing one smaller would take minutes.
 @given(world=worlds(), data=st.data())
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
@@ -96,7 +96,9 @@ def test_macros_are_those_of_the_oracle_on_random_proteomes(world: World, data: 
         compare_features(con, facts, some, k=k, n=n)
         compare_concepts(con, facts, world, some, k=k)
         live = [
-            (data.draw(st.sampled_from("st")), r, f, float(v)) for (p, r, f), v in world.values.items() if p < 3
+            (data.draw(st.sampled_from("st")), r, f, float(v))
+            for (p, r, f), v in world.values.items()
+            if p < 3
         ]
         compare_live(con, facts, list({row[:3]: row for row in live}.values()), k=k, n=n)
 
@@ -202,7 +204,9 @@ def compare_neighbours(
         accession: (pytest.approx(share, rel=1e-9), n) for accession, (share, n) in wanted.items()
     }
     assert [row[0] for row in found] == [row[0] for row in sorted(found, key=lambda row: (-row[2], row[0]))]
-    assert all((row[1], row[4]) == tuple(facts.proteins[row[0]][c] for c in ("name", "length")) for row in found)
+    assert all(
+        (row[1], row[4]) == tuple(facts.proteins[row[0]][c] for c in ("name", "length")) for row in found
+    )
 
 
 # -- the demo ---------------------------------------------------------------------------------------
@@ -280,7 +284,9 @@ def test_demo_proteins_are_those_of_the_oracle(read_demo: Demo) -> None:
         assert_rows(found, expected.concept_spans(facts, concept, by_length[::3]))
     for accession in some:
         for known in (False, True):
-            found = answer(con, "from protein_heatmap($e, $a, known_first := $f)", e=DEMO, a=accession, f=known)
+            found = answer(
+                con, "from protein_heatmap($e, $a, known_first := $f)", e=DEMO, a=accession, f=known
+            )
             assert_rows(found, expected.protein_heatmap(facts, DEMO, accession, known_first=known))
         for position in (1, facts.proteins[accession]["length"] // 2, facts.proteins[accession]["length"]):
             found = answer(con, "from residue_features($e, $a, $r)", e=DEMO, a=accession, r=position)
@@ -301,11 +307,10 @@ def test_demo_concepts_are_those_of_the_oracle(read_demo: Demo) -> None:
         assert_rows(found, expected.concept_list(facts, DEMO, support, scored, text))
     best = {h["concept"]: h for h in facts.heldout if h["sae"] == DEMO and h["is_best"]}
     n_of = dict.fromkeys(("hit", "missed", "false alarm"), 0)
-    for concept, pair in best.items():
-        for k in (1, 8):
-            found = answer(con, "from concept_curve($e, $c, k := $k)", e=DEMO, c=concept, k=k)
-            assert_rows(found, expected.concept_curve(scores, DEMO, concept, k))
-            assert found[0][0] == pair["feature"]
+    for concept, pair in list(best.items())[::4]:
+        found = answer(con, "from concept_curve($e, $c)", e=DEMO, c=concept)
+        assert_rows(found, expected.concept_curve(scores, DEMO, concept))
+        assert found[0][0] == pair["feature"]
         for split in ("valid", "test", "train"):
             values = {"c": concept, "f": pair["feature"], "t": pair["threshold"], "s": split}
             found = answer(con, "from concept_cases($e, $c, $f, $t, $s)", e=DEMO, **values)
@@ -313,7 +318,7 @@ def test_demo_concepts_are_those_of_the_oracle(read_demo: Demo) -> None:
             assert_rows(found, cases)
             for outcome, *_ in found:
                 n_of[outcome] += 1
-    assert min(n_of.values()) > 20
+    assert min(n_of.values()) > 5
 
 
 @pytest.mark.slow
