@@ -234,7 +234,8 @@ def test_a_protein_that_is_asked_for_twice_is_drawn_once(few: duckdb.DuckDBPyCon
 def test_bins_come_from_the_highest_down_and_proteins_without_the_feature_last() -> None:
     names = ("feature", "bin_low", "bin_high", "rank", "accession", "activation")
     drawn = [
-        (1, 0.0, 0.4, 1, "P1", 0.4), (1, 0.0, 0.0, 2, "P0", 0.0), (1, 0.0, 0.0, 1, "P2", 0.0),
+        (1, 0.0, 0.4, 1, "P1", 0.4), (1, 0.0, 0.4, 2, "P4", 0.1),
+        (1, 0.0, 0.0, 2, "P0", 0.0), (1, 0.0, 0.0, 1, "P2", 0.0),
         (1, 0.8, math.inf, 1, "P3", 1.5), (1, 0.4, 0.8, 1, "P4", 0.8), (2, 0.4, 0.8, 1, "P4", 0.8),
     ]  # fmt: skip
     proteins = [harness.protein(i, "A" * (i + 1), name="n" if i == 3 else None) for i in range(5)]
@@ -242,8 +243,8 @@ def test_bins_come_from_the_highest_down_and_proteins_without_the_feature_last()
     with connect({"proteins": proteins, "quantile_examples": rows}) as con:
         found = answer(con, "from feature_bins(?, 1)", SAE)
     assert [row[:4] for row in found] == [
-        (0.8, math.inf, 1, "P3"), (0.4, 0.8, 1, "P4"), (0.0, 0.4, 1, "P1"), (0.0, 0.0, 1, "P2"),
-        (0.0, 0.0, 2, "P0"),
+        (0.8, math.inf, 1, "P3"), (0.4, 0.8, 1, "P4"), (0.0, 0.4, 1, "P1"), (0.0, 0.4, 2, "P4"),
+        (0.0, 0.0, 1, "P2"), (0.0, 0.0, 2, "P0"),
     ]  # fmt: skip
     assert found[0][4:] == ("n", 1.5, 4)
 
@@ -286,7 +287,7 @@ def meant() -> Iterator[duckdb.DuckDBPyConnection]:
     rows = [{"feature": f, **stats(*share)} for f, share in enumerate(shares)]
     held = [{"sae": SAE, **row} for row in PAIRS]
     activations = active(
-        (0, 1, 0, 0.5), (0, 1, 1, 0.25), (0, 1, 2, 0.5), (0, 1, 3, 0.5), (0, 1, 5, 9.0), (0, 2, 4, 0.5),
+        (0, 1, 3, 0.5), (0, 1, 2, 0.5), (0, 1, 1, 0.25), (0, 1, 0, 0.5), (0, 1, 5, 9.0), (0, 2, 4, 0.5),
     )  # fmt: skip
     tables = {
         "proteins": [harness.protein(0, "AC")],
@@ -558,7 +559,7 @@ def cases() -> duckdb.DuckDBPyConnection:
     The threshold is 0.5, and the scale of the feature 2.
 
     =====  ===================================  ============  ==================================
-    P0     instances 1 (2-3, 8-9) and 2 (5)     0.6 at 9      hit, one of two: by its second part
+    P0     instances 1 (2-3, 8-9) and 2 (5)     0.6 at 9      hit, one of two: by its second part (0.1 at 5)
     P1     instance 3 (1-4)                     0.75 at 7     missed: it fires elsewhere
     P2     instance 4 (1-4)                     0.5 at 2      missed: not above the threshold
     P3     instance 5 (1-4)                     none          missed, no activation
@@ -580,6 +581,7 @@ def cases() -> duckdb.DuckDBPyConnection:
     ]  # fmt: skip
     cells = [(0, 9, 1.2), (1, 7, 1.5), (2, 2, 1.0), (4, 1, 3.0), (5, 1, 1.0), (6, 1, 3.0), (8, 1, 2.0)]
     cells += [(9, 8, 1.2), (10, 1, 3.0)]
+    weaker = (0, 5, 0, 0.2)
     covered = [{"source": "mine", "protein_id": i} for i in range(10) if i != 6]
     return connect(
         {
@@ -589,7 +591,7 @@ def cases() -> duckdb.DuckDBPyConnection:
             "coverage": [*covered, *({"source": "other", "protein_id": i} for i in (4, 10))],
             "encodings": [{"protein_id": i} for i in range(11) if i != 7],
             "features": scale(2.0, 0.0),
-            "activations": active(*((p, at, 0, value) for p, at, value in cells), (0, 9, 1, 5.0)),
+            "activations": active(*((p, at, 0, value) for p, at, value in cells), weaker, (0, 9, 1, 5.0)),
             "protein_features": peaks(*((0, p, value / 2, at) for p, at, value in cells)),
         }
     )
@@ -615,7 +617,9 @@ def test_cases_are_hits_misses_and_false_alarms_of_proteins_that_the_source_cove
         lower = [row[:3] for row in answer(con, asked, SAE, 0, 0.15, "valid", 9)]
         assert ("hit", 3, "P2") in lower
         assert ("false alarm", 2, "P5") in lower
-        # Strictly above: 1.2 / 2 is 0.6, and not above it.
+        # Strictly above, as a float: 0.2 / 2 is 0.1 and not above it; nor is 0.6 above 0.6.
+        (first,) = [row for row in answer(con, asked, SAE, 0, 0.1, "valid", 9) if row[2] == "P0"]
+        assert first[6:8] == (1, 2)
         at_bound = [row[:3] for row in answer(con, asked, SAE, 0, 0.6, "valid", 9)]
         assert ("missed", 2, "P0") in at_bound
 
