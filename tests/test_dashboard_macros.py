@@ -271,7 +271,7 @@ PAIRS = [
     pair("amino_acid_A", 2, 0.8, is_best=False),
     pair("amino_acid_transport", 3, 0.9),
     pair("Motif_c", 4, None, is_found=False, is_testable=False),
-    pair("Domain_b", 0, 0.95, sae="other"),
+    pair("Domain_b", 1, 0.95, sae="other"),
 ]
 
 
@@ -287,14 +287,14 @@ def meant() -> Iterator[duckdb.DuckDBPyConnection]:
     rows = [{"feature": f, **stats(*share)} for f, share in enumerate(shares)]
     held = [{"sae": SAE, **row} for row in PAIRS]
     activations = active(
-        (0, 1, 3, 0.5), (0, 1, 2, 0.5), (0, 1, 1, 0.25), (0, 1, 0, 0.5), (0, 1, 5, 9.0), (0, 2, 4, 0.5),
+        (0, 1, 3, 0.5), (0, 1, 2, 0.5), (0, 1, 1, 0.25), (0, 1, 0, 1.0), (0, 1, 5, 9.0), (0, 2, 4, 0.5),
     )  # fmt: skip
     tables = {
         "proteins": [harness.protein(0, "AC")],
         "feature_stats": [*rows, {"sae": "other", "feature": 0, **stats(1, 1.0)}],
         "concepts": CONCEPTS,
         "heldout_pairs": held,
-        "features": scale(1.0, 1.0, 1.0, 1.0, 1.0, 0.0),
+        "features": scale(2.0, 1.0, 1.0, 1.0, 1.0, 0.0),
         "activations": activations,
         "protein_features": peaks(
             (0, 0, 0.5, 1), (1, 0, 0.25, 1), (2, 0, 0.5, 1), (3, 0, 0.5, 1), (4, 0, 0.5, 2),
@@ -312,7 +312,7 @@ def test_a_meaning_is_the_best_concept_and_a_letter_only_where_there_is_no_other
         ("a", 1, "Domain_a", "Domain", False, 0.5, 0.7),  # a tie: the first name
         ("a", 2, "amino_acid_A", "amino", True, 0.5, 0.8),
         ("a", 3, "amino_acid_transport", "amino", False, 0.5, 0.9),
-        ("other", 0, "Domain_b", "Domain", False, 0.5, 0.95),
+        ("other", 1, "Domain_b", "Domain", False, 0.5, 0.95),
     ]
 
 
@@ -355,7 +355,7 @@ def test_the_features_of_a_residue_are_ordered_and_unscaled_ones_last(
     meant: duckdb.DuckDBPyConnection,
 ) -> None:
     assert answer(meant, "from residue_features(?, 'P0', 1)", SAE) == [
-        (0, 0.5, 0.5, None), (2, 0.5, 0.5, "amino_acid_A"), (3, 0.5, 0.5, "amino_acid_transport"),
+        (0, 1.0, 0.5, None), (2, 0.5, 0.5, "amino_acid_A"), (3, 0.5, 0.5, "amino_acid_transport"),
         (1, 0.25, 0.25, "Domain_a"), (5, 9.0, None, None),
     ]  # fmt: skip
     for sae, accession, position in ((SAE, "P0", 0), (SAE, "P0", 3), (SAE, "x", 1), ("x", "P0", 1)):

@@ -22,6 +22,8 @@ from tests.dashboard_oracle import Facts, Row
 from tests.oracle import World
 from tests.test_marts_oracle import connect, worlds
 
+pytestmark = pytest.mark.slow
+
 SAE = harness.SAE
 PAIR = (
     "concept", "feature", "threshold",
@@ -235,7 +237,6 @@ def telling(read_demo: Demo) -> list[int]:
     return sorted({*by_concept[:3], *by_letter[:1], rare, never, max(stats)})
 
 
-@pytest.mark.slow
 def test_demo_features_are_those_of_the_oracle(read_demo: Demo, telling: list[int]) -> None:
     con, facts = read_demo
     some = sorted(facts.proteins, key=lambda a: (-facts.proteins[a]["length"], a))[:3]
@@ -254,7 +255,6 @@ def test_demo_features_are_those_of_the_oracle(read_demo: Demo, telling: list[in
             assert_rows(found, expected.feature_track(facts, DEMO, feature, accession))
 
 
-@pytest.mark.slow
 def test_demo_landscape_is_that_of_the_oracle(read_demo: Demo) -> None:
     con, facts = read_demo
     for k in (5, 300, 5000):
@@ -271,7 +271,6 @@ def test_demo_landscape_is_that_of_the_oracle(read_demo: Demo) -> None:
     assert_rows(found, expected.feature_meanings(facts))
 
 
-@pytest.mark.slow
 def test_demo_proteins_are_those_of_the_oracle(read_demo: Demo) -> None:
     con, facts = read_demo
     by_length = sorted(facts.proteins, key=lambda a: (facts.proteins[a]["length"], a))
@@ -297,7 +296,6 @@ def test_demo_proteins_are_those_of_the_oracle(read_demo: Demo) -> None:
         assert_rows(found, expected.protein_search(facts, DEMO, text))
 
 
-@pytest.mark.slow
 def test_demo_concepts_are_those_of_the_oracle(read_demo: Demo) -> None:
     con, facts = read_demo
     support, scores = expected.read(con, "concept_support"), expected.read(con, "concept_f1")
@@ -321,7 +319,6 @@ def test_demo_concepts_are_those_of_the_oracle(read_demo: Demo) -> None:
     assert min(n_of.values()) > 5
 
 
-@pytest.mark.slow
 def test_demo_saes_side_by_side_are_those_of_the_oracle(read_demo: Demo) -> None:
     con, facts = read_demo
     for left, right in ((DEMO, "demo-neurons"), ("demo-neurons", DEMO), (DEMO, DEMO), (DEMO, "none")):
@@ -330,7 +327,6 @@ def test_demo_saes_side_by_side_are_those_of_the_oracle(read_demo: Demo) -> None
         assert found
 
 
-@pytest.mark.slow
 def test_demo_counts_and_lists_are_those_of_the_tables(read_demo: Demo) -> None:
     con, facts = read_demo
     (counts,) = ask(con, "dashboard", "warehouse_counts")
@@ -341,7 +337,6 @@ def test_demo_counts_and_lists_are_those_of_the_tables(read_demo: Demo) -> None:
     assert [row[0] for row in ask(con, "dashboard", "sae_quality")] == [DEMO, "demo-neurons"]
 
 
-@pytest.mark.slow
 def test_a_demo_protein_asked_as_a_sequence_is_nearest_to_itself(read_demo: Demo) -> None:
     con, facts = read_demo
     accession, protein = next(iter(sorted(facts.proteins.items())))
