@@ -742,28 +742,35 @@ def with_live(tables: Mapping[str, Rows], *cells: tuple[str, int, int, float]) -
 
 def test_features_of_a_sequence_are_ranked_with_their_first_strongest_residue() -> None:
     tables: dict[str, Rows] = {
-        "features": [*scale(2.0, 1.0, 0.0, 1.0), {"sae": "other", "feature": 0, "max_activation": 9.0}],
+        "features": [*scale(2.0, 1.0, 1.0, 1.0, 0.0), {"sae": "other", "feature": 0, "max_activation": 9.0}],
         "concepts": CONCEPTS,
         "heldout_pairs": [{"sae": SAE, **row} for row in PAIRS],
-        "feature_stats": [{"feature": 0, **stats(1, 12.5)}],
+        "feature_stats": [
+            {"sae": SAE, "feature": 0, **stats(1, 12.5)},
+            {"sae": "other", "feature": 0, **stats(1, 99.0)},
+        ],
     }
     tables["features"] = [{"sae": SAE, **row} for row in tables["features"]]
     cells = (
-        ("s", 2, 0, 3.0), ("s", 5, 0, 3.0), ("s", 7, 0, 1.0), ("s", 1, 1, 0.5), ("s", 1, 2, 8.0),
-        ("s", 4, 3, 1.5), ("r", 4, 3, 0.01), ("s", 1, 9, 1.0),
+        ("s", 2, 0, 3.0), ("s", 5, 0, 3.0), ("s", 7, 0, 1.0), ("s", 1, 1, 0.5), ("s", 1, 2, 0.25),
+        ("s", 4, 3, 1.5), ("r", 4, 3, 0.01), ("r", 6, 1, 0.75),
+        ("s", 1, 4, 8.0), ("s", 1, 9, 1.0),
     )  # fmt: skip
     with with_live(tables, *cells) as con:
-        # 0: 3 / 2 at residues 2 and 5; 3: 1.5 as well. 2 is unscaled, and there is no feature 9.
+        # 0: 3 / 2 at residues 2 and 5; 3: 1.5 as well. 2 finds a letter alone, 4 is unscaled,
+        # and there is no feature 9.
         assert ask(con, "live", "live_features", sae=SAE) == [
+            ("r", 1, 0.75, 6, 1, "Domain_a", 0.7, None),
             ("r", 3, pytest.approx(0.01), 4, 1, "amino_acid_transport", 0.9, None),
             ("s", 0, 1.5, 2, 3, None, None, 12.5),
             ("s", 3, 1.5, 4, 1, "amino_acid_transport", 0.9, None),
             ("s", 1, 0.5, 1, 1, "Domain_a", 0.7, None),
+            ("s", 2, 0.25, 1, 1, None, None, None),
         ]
         asked = {"sae": SAE, "sequence": "s", "length": 7}
         assert ask(con, "live", "live_cells", **asked, k=9, n_cells=2) == [
             (1, 0, None, 1, 4, 1.5), (1, 0, None, 5, 7, 1.5), (2, 3, "amino_acid_transport", 1, 4, 1.5),
-            (3, 1, "Domain_a", 1, 4, 0.5),
+            (3, 1, "Domain_a", 1, 4, 0.5), (4, 2, None, 1, 4, 0.25),
         ]  # fmt: skip
         assert ask(con, "live", "live_cells", **asked, k=1, n_cells=1) == [(1, 0, None, 1, 7, 1.5)]
         assert ask(con, "live", "live_cells", **asked, k=0, n_cells=2) == []
