@@ -99,9 +99,8 @@ class Facts:
         if (sae, protein["protein_id"]) not in self.values:
             return found
         positions, features, values = self.values[sae, protein["protein_id"]]
-        for i in np.flatnonzero(features == feature):
-            scale = self.scale[sae, feature]
-            found[positions[i] - 1] = values[i] / scale if scale else np.nan
+        mine, scale = features == feature, self.scale.get((sae, feature))
+        found[positions[mine] - 1] = values[mine] / scale if scale else np.nan
         return found
 
 
@@ -157,8 +156,8 @@ def known(value: np.float32) -> float | None:
 
 def highest(piece: Float32) -> tuple[bool, float | None]:
     """Whether anything is active in a stretch, and its highest activation, None where all are unscaled."""
-    numbers = [float(v) for v in piece if v > 0]
-    return bool((piece != 0).any()), max(numbers, default=None)
+    numbers = piece[piece > 0]  # NaN is not
+    return bool((piece != 0).any()), float(numbers.max()) if len(numbers) else None
 
 
 def peak(column: Float32) -> tuple[float, int] | None:
@@ -166,7 +165,7 @@ def peak(column: Float32) -> tuple[float, int] | None:
     _, top = highest(column)
     if top is None:
         return None
-    return top, next(i for i, v in enumerate(column, start=1) if float(v) == top)
+    return top, int(np.flatnonzero(column == np.float32(top))[0]) + 1
 
 
 def cells(length: int, n_cells: int) -> list[tuple[int, int]]:

@@ -22,6 +22,8 @@ from tests.dashboard_oracle import Facts, Row
 from tests.oracle import World
 from tests.test_marts_oracle import connect, worlds
 
+pytestmark = pytest.mark.slow
+
 SAE = harness.SAE
 PAIR = (
     "concept", "feature", "threshold",
@@ -77,7 +79,7 @@ def scores_of(world: World) -> list[Row]:
 # Every example is a build: making a failing one smaller would take minutes.
 @given(world=worlds(), data=st.data())
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
@@ -235,7 +237,6 @@ def telling(read_demo: Demo) -> list[int]:
     return sorted({*by_concept[:3], *by_letter[:1], rare, never, max(stats)})
 
 
-@pytest.mark.slow
 def test_demo_features_are_those_of_the_oracle(read_demo: Demo, telling: list[int]) -> None:
     con, facts = read_demo
     some = sorted(facts.proteins, key=lambda a: (-facts.proteins[a]["length"], a))[:3]
@@ -254,7 +255,6 @@ def test_demo_features_are_those_of_the_oracle(read_demo: Demo, telling: list[in
             assert_rows(found, expected.feature_track(facts, DEMO, feature, accession))
 
 
-@pytest.mark.slow
 def test_demo_landscape_is_that_of_the_oracle(read_demo: Demo) -> None:
     con, facts = read_demo
     for k in (5, 300, 5000):
@@ -271,7 +271,6 @@ def test_demo_landscape_is_that_of_the_oracle(read_demo: Demo) -> None:
     assert_rows(found, expected.feature_meanings(facts))
 
 
-@pytest.mark.slow
 def test_demo_proteins_are_those_of_the_oracle(read_demo: Demo) -> None:
     con, facts = read_demo
     by_length = sorted(facts.proteins, key=lambda a: (facts.proteins[a]["length"], a))
@@ -297,7 +296,6 @@ def test_demo_proteins_are_those_of_the_oracle(read_demo: Demo) -> None:
         assert_rows(found, expected.protein_search(facts, DEMO, text))
 
 
-@pytest.mark.slow
 def test_demo_concepts_are_those_of_the_oracle(read_demo: Demo) -> None:
     con, facts = read_demo
     support, scores = expected.read(con, "concept_support"), expected.read(con, "concept_f1")
@@ -307,11 +305,10 @@ def test_demo_concepts_are_those_of_the_oracle(read_demo: Demo) -> None:
         assert_rows(found, expected.concept_list(facts, DEMO, support, scored, text))
     best = {h["concept"]: h for h in facts.heldout if h["sae"] == DEMO and h["is_best"]}
     n_of = dict.fromkeys(("hit", "missed", "false alarm"), 0)
-    for concept, pair in best.items():
-        for k in (1, 8):
-            found = answer(con, "from concept_curve($e, $c, k := $k)", e=DEMO, c=concept, k=k)
-            assert_rows(found, expected.concept_curve(scores, DEMO, concept, k))
-            assert found[0][0] == pair["feature"]
+    for concept, pair in list(best.items())[::4]:
+        found = answer(con, "from concept_curve($e, $c)", e=DEMO, c=concept)
+        assert_rows(found, expected.concept_curve(scores, DEMO, concept))
+        assert found[0][0] == pair["feature"]
         for split in ("valid", "test", "train"):
             values = {"c": concept, "f": pair["feature"], "t": pair["threshold"], "s": split}
             found = answer(con, "from concept_cases($e, $c, $f, $t, $s)", e=DEMO, **values)
@@ -319,10 +316,9 @@ def test_demo_concepts_are_those_of_the_oracle(read_demo: Demo) -> None:
             assert_rows(found, cases)
             for outcome, *_ in found:
                 n_of[outcome] += 1
-    assert min(n_of.values()) > 20
+    assert min(n_of.values()) > 5
 
 
-@pytest.mark.slow
 def test_demo_saes_side_by_side_are_those_of_the_oracle(read_demo: Demo) -> None:
     con, facts = read_demo
     for left, right in ((DEMO, "demo-neurons"), ("demo-neurons", DEMO), (DEMO, DEMO), (DEMO, "none")):
@@ -331,7 +327,6 @@ def test_demo_saes_side_by_side_are_those_of_the_oracle(read_demo: Demo) -> None
         assert found
 
 
-@pytest.mark.slow
 def test_demo_counts_and_lists_are_those_of_the_tables(read_demo: Demo) -> None:
     con, facts = read_demo
     (counts,) = ask(con, "dashboard", "warehouse_counts")
@@ -342,7 +337,6 @@ def test_demo_counts_and_lists_are_those_of_the_tables(read_demo: Demo) -> None:
     assert [row[0] for row in ask(con, "dashboard", "sae_quality")] == [DEMO, "demo-neurons"]
 
 
-@pytest.mark.slow
 def test_a_demo_protein_asked_as_a_sequence_is_nearest_to_itself(read_demo: Demo) -> None:
     con, facts = read_demo
     accession, protein = next(iter(sorted(facts.proteins.items())))
