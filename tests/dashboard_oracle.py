@@ -310,13 +310,16 @@ def feature_meanings(f: Facts) -> list[tuple[Any, ...]]:
 # -- annotations ------------------------------------------------------------------------------------
 
 
-def annotations_of(f: Facts, accessions: Sequence[str], n_lanes: int = 4) -> list[tuple[Any, ...]]:
-    """Rows of accession, lane, concept, category, start, stop, n_concepts."""
+def annotations_of(
+    f: Facts, accessions: Sequence[str], n_lanes: int = 4, only: str = ""
+) -> list[tuple[Any, ...]]:
+    """Rows of accession, lane, concept, category, start, stop, n_concepts, n_spans."""
     found = []
     for accession in sorted(set(accessions) & set(f.proteins)):
         drawn: dict[str, set[tuple[int, int]]] = {}
         for concept, start, stop, _ in f.spans.get(f.proteins[accession]["protein_id"], []):
-            drawn.setdefault(concept, set()).add((start, stop))
+            if only in ("", concept):
+                drawn.setdefault(concept, set()).add((start, stop))
         for concept in [name for name in drawn if name.endswith("_any")]:
             category = f.concepts[concept]["category"]
             others = [
@@ -331,21 +334,13 @@ def annotations_of(f: Facts, accessions: Sequence[str], n_lanes: int = 4) -> lis
             if spans
         }
         order = sorted(residues, key=lambda concept: (-residues[concept], concept))
-        for lane, concept in enumerate(order[: max(n_lanes, 0)], start=1):
+        shown = order[: max(n_lanes, 0)]
+        n_spans = sum(len(drawn[concept]) for concept in shown)
+        for lane, concept in enumerate(shown, start=1):
             for start, stop in sorted(drawn[concept]):
                 category = f.concepts[concept]["category"]
-                found.append((accession, lane, concept, category, start, stop, len(order)))
+                found.append((accession, lane, concept, category, start, stop, len(order), n_spans))
     return found
-
-
-def concept_spans(f: Facts, concept: str, accessions: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Rows of accession, lane, concept, category, start, stop, n_concepts."""
-    found = set()
-    for accession in set(accessions) & set(f.proteins):
-        for name, start, stop, _ in f.spans.get(f.proteins[accession]["protein_id"], []):
-            if name == concept:
-                found.add((accession, 1, concept, f.concepts[concept]["category"], start, stop, 1))
-    return sorted(found)
 
 
 # -- one concept ------------------------------------------------------------------------------------
@@ -373,7 +368,8 @@ def concept_list(
 
 
 def concept_curve(scores: Iterable[Row], sae: str, concept: str, k: int = 8) -> list[tuple[Any, ...]]:
-    """Rows of feature, split, threshold, precision, recall_per_domain, f1_per_domain, tp, fp."""
+    """Rows of feature, split, threshold, precision, recall_per_domain, f1_per_domain, tp, fp, place,
+    is_chosen."""
     mine = [s for s in scores if s["sae"] == sae and s["concept"] == concept and s["split"] != "train"]
     best: dict[int, tuple[float, float, float, int]] = {}
     for s in mine:
@@ -382,7 +378,11 @@ def concept_curve(scores: Iterable[Row], sae: str, concept: str, k: int = 8) -> 
             best[s["feature"]] = min(key, best.get(s["feature"], key))
     chosen = sorted(best, key=lambda feature: best[feature])[:k]
     columns = ("feature", "split", "threshold", "precision", "recall_per_domain", "f1_per_domain", "tp", "fp")
-    found = [tuple(s[c] for c in columns) for s in mine if s["feature"] in chosen]
+    found = [
+        (*(s[c] for c in columns), chosen.index(s["feature"]) + 1, s["threshold"] == -best[s["feature"]][2])
+        for s in mine
+        if s["feature"] in chosen
+    ]
     return sorted(found, key=lambda row: (chosen.index(row[0]), row[1], row[2]))
 
 
@@ -394,7 +394,8 @@ def concept_cases(
         return []
     source = f.concepts[concept]["source"]
     cases: dict[str, list[tuple[float, str, tuple[Any, ...]]]] = {}
-    fires_somewhere = []
+    # With the concept and firing: by whether the maximum lies in an instance.
+    firing: dict[bool, list[tuple[float, str]]] = {True: [], False: []}
     for accession, p in f.proteins.items():
         number = p["protein_id"]
         if p["split"] != split or (sae, number) not in f.encoded or (source, number) not in f.covered:
@@ -409,11 +410,12 @@ def concept_cases(
         n_hit = sum(instances.values())
         outcome = "hit" if n_hit else "missed" if instances else "false alarm"
         if instances and fires.any():
-            fires_somewhere.append((-height, accession))
+            spans = [(start, stop) for name, start, stop, _ in f.spans[number] if name == concept]
+            firing[any(start <= position <= stop for start, stop in spans)].append((-height, accession))
         if instances or fires.any():
             row = (p["name"], height, position, n_hit, len(instances), p["length"])
             cases.setdefault(outcome, []).append((-height, accession, row))
-    looked_at = set(sorted(fires_somewhere)[:200])
+    looked_at = {*sorted(firing[True])[:k], *sorted(firing[False])[:100]}
     found = []
     for outcome in sorted(cases):
         shown = [

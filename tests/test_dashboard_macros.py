@@ -28,7 +28,7 @@ ASKED = [file for folder in ("macros", "dashboard", "live") for file in sqlfile.
 VALUES: dict[str, Any] = {
     "wanted_accessions": [], "flank": 1, "n_cells": 1, "n_lanes": 1, "k": 1, "cut": 0.5, "length": 1,
     "lowest": 0.0, "highest": 1.0, "wanted_feature": 0, "wanted_position": 1, "known_first": False,
-    "n_proteins": 1, "closest": 1.0, "most": 1.0, "least_apart": 1,
+    "n_proteins": 1, "closest": 1.0, "most": 1, "least_apart": 1, "n_looked": 1,
 }  # fmt: skip
 
 
@@ -194,8 +194,8 @@ def test_a_window_ends_where_the_sequence_does(few: duckdb.DuckDBPyConnection) -
         ("P0", 6, 2, "G", 0.0),
         ("P2", 21, -2, "A", 0.0), ("P2", 22, -1, "A", 0.0), ("P2", 23, 0, "C", 0.5),
     ]  # fmt: skip
-    assert [row[:2] for row in answer(few, asked, SAE, 0)] == [("O'N", 1), ("P0", 4), ("P2", 23)]
-    assert answer(few, asked, SAE, -1) == []
+    for flank in (0, -1):
+        assert [row[:2] for row in answer(few, asked, SAE, flank)] == [("O'N", 1), ("P0", 4), ("P2", 23)]
     for flank in (30, 10**6):
         assert [row[1] for row in answer(few, asked, SAE, flank) if row[0] == "P0"] == [*range(1, 11)]
 
@@ -441,10 +441,10 @@ def test_what_covers_most_residues_has_the_first_lane_and_overlaps_count_once() 
     spans = [span(0, 20, 1, 10), span(0, 20, 1, 9), span(0, 20, 2, 10), span(0, 22, 5, 16)]
     with annotated(*spans) as con:
         assert answer(con, "from annotations_of(['P0', 'P1', 'P0'])") == [
-            ("P0", 1, "Helix", "Helix", 5, 16, 2),
-            ("P0", 2, "Domain_x", "Domain", 1, 9, 2),
-            ("P0", 2, "Domain_x", "Domain", 1, 10, 2),
-            ("P0", 2, "Domain_x", "Domain", 2, 10, 2),
+            ("P0", 1, "Helix", "Helix", 5, 16, 2, 4),
+            ("P0", 2, "Domain_x", "Domain", 1, 9, 2, 4),
+            ("P0", 2, "Domain_x", "Domain", 1, 10, 2, 4),
+            ("P0", 2, "Domain_x", "Domain", 2, 10, 2, 4),
         ]
 
 
@@ -480,13 +480,14 @@ def test_a_span_ends_with_the_sequence_and_the_same_one_is_drawn_once() -> None:
     # Two instances of one span, and one that goes on beyond the last residue.
     with annotated(span(0, 20, 2, 9, 1), span(0, 20, 2, 9, 2), span(0, 20, 29, 40, 3)) as con:
         assert answer(con, "from annotations_of(['P0'])") == [
-            ("P0", 1, "Domain_x", "Domain", 2, 9, 1), ("P0", 1, "Domain_x", "Domain", 29, 30, 1),
+            ("P0", 1, "Domain_x", "Domain", 2, 9, 1, 2), ("P0", 1, "Domain_x", "Domain", 29, 30, 1, 2),
         ]  # fmt: skip
-        asked = "from concept_spans(?, ?::varchar[])"
-        spans = answer(con, asked, "Domain_x", ["P1", "P0", "P0"])
-        assert spans == answer(con, "from annotations_of(['P0'])")
-        for name, accessions in (("Domain_x", []), ("Domain_x", None), ("no such", ["P0"]), (None, ["P0"])):
-            assert answer(con, asked, name, accessions) == []
+        asked = "from annotations_of(?::varchar[], only_concept := ?)"
+        assert answer(con, asked, ["P1", "P0", "P0"], "Domain_x") == answer(
+            con, "from annotations_of(['P0'])"
+        )
+        for accessions, name in (([], "Domain_x"), (None, "Domain_x"), (["P0"], "no such"), (["P0"], None)):
+            assert answer(con, asked, accessions, name) == []
         for accessions in ([], None, [None], ["P1"], ["P0' or true --"]):
             assert answer(con, "from annotations_of(?::varchar[])", accessions) == []
 
@@ -546,7 +547,7 @@ def test_a_curve_orders_features_as_the_best_pair_is_chosen() -> None:
             (5, "test", 0.5), (5, "valid", 0.0), (5, "valid", 0.5), (4, "valid", 0.5), (3, "valid", 0.6),
             (1, "valid", 0.5), (2, "valid", 0.5),
         ]  # fmt: skip
-        assert found[2] == (5, "valid", 0.5, 0.75, 0.25, 0.9, 3, 1)
+        assert found[2] == (5, "valid", 0.5, 0.75, 0.25, 0.9, 3, 1, 1, True)
         for k, n_rows in ((0, 0), (1, 3), (2, 4), (99, 7)):
             assert answer(con, "from concept_curve(?, 'Domain_a', k := ?)", SAE, k) == found[:n_rows]
         for sae, name in ((SAE, "no such"), ("no such", "Domain_a"), (None, None)):
@@ -637,22 +638,33 @@ def test_a_feature_that_never_fires_misses_every_case() -> None:
             assert answer(con, asked, sae, name, 0) == []
 
 
-def test_cases_are_looked_for_on_the_strongest_200_proteins() -> None:
-    # 203 proteins with the concept, the feature on each, weaker and weaker; the last three are left out.
-    n = range(203)
+def test_hits_beside_the_maximum_are_looked_for_on_the_strongest_100_proteins() -> None:
+    # 103 proteins with the concept on residue 1, where the feature is weaker than on residue 2: the last
+    # three are left out. 20 more have their maximum on it, and are hits without being looked through.
+    n, more = range(103), range(103, 123)
     tables: dict[str, Rows] = {
-        "proteins": [harness.protein(i, "AC", accession=f"{i:03d}") for i in n],
+        "proteins": [harness.protein(i, "AC", accession=f"{i:03d}") for i in (*n, *more)],
         "concepts": KINDS,
-        "annotations": [span(i, 20, 1, 1, i) for i in n],
-        "coverage": [{"source": "mine", "protein_id": i} for i in n],
-        "encodings": [{"protein_id": i} for i in n],
+        "annotations": [span(i, 20, 1, 1, i) for i in (*n, *more)],
+        "coverage": [{"source": "mine", "protein_id": i} for i in (*n, *more)],
+        "encodings": [{"protein_id": i} for i in (*n, *more)],
         "features": scale(1.0),
-        "activations": active(*((i, 1, 0, 1 - i / 1000) for i in n)),
-        "protein_features": peaks(*((0, i, 1 - i / 1000, 1) for i in n)),
+        "activations": [
+            *active(*((i, 1, 0, 0.6) for i in n)),
+            *active(*((i, 2, 0, 1 - i / 1000) for i in n)),
+            *active(*((i, 1, 0, 1 - i / 1000) for i in more)),
+        ],
+        "protein_features": [
+            *peaks(*((0, i, 1 - i / 1000, 2) for i in n)),
+            *peaks(*((0, i, 1 - i / 1000, 1) for i in more)),
+        ],
     }
     with connect(tables) as con:
         found = answer(con, "from concept_cases(?, 'Domain_x', 0, 0.5, 'valid', k := 1000)", SAE)
-    assert [row[:3] for row in found] == [("hit", i + 1, f"{i:03d}") for i in range(200)]
+        names = [f"{i:03d}" for i in (*range(100), *more)]
+        assert [row[:3] for row in found] == [("hit", i + 1, name) for i, name in enumerate(names)]
+        few = answer(con, "from concept_cases(?, 'Domain_x', 0, 0.5, 'valid', k := 1000, n_looked := 1)", SAE)
+        assert [row[2] for row in few] == ["000", *(f"{i:03d}" for i in more)]
 
 
 # -- several SAEs -----------------------------------------------------------------------------------

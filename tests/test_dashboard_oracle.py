@@ -114,8 +114,8 @@ def compare_proteins(
         expected.annotations_of(facts, some, k),
     )
     for concept in ("Domain_any", "Active site", "amino_acid_A", "none"):
-        found = answer(con, "from concept_spans($c, $s)", c=concept, s=some)
-        assert_rows(found, expected.concept_spans(facts, concept, some))
+        found = answer(con, "from annotations_of($s, only_concept := $c)", c=concept, s=some)
+        assert_rows(found, expected.annotations_of(facts, some, only=concept))
     for accession in some:
         for known in (False, True):
             found = answer(
@@ -276,11 +276,12 @@ def test_demo_proteins_are_those_of_the_oracle(read_demo: Demo) -> None:
     by_length = sorted(facts.proteins, key=lambda a: (facts.proteins[a]["length"], a))
     some = [*by_length[:2], *by_length[-3:], by_length[len(by_length) // 2]]
     for n_lanes in (1, 4, 12):
-        found = answer(con, "from annotations_of($s, n_lanes := $n)", s=by_length, n=n_lanes)
+        asked = "from annotations_of($s, n_lanes := $n, most := 1000000)"
+        found = answer(con, asked, s=by_length, n=n_lanes)
         assert_rows(found, expected.annotations_of(facts, by_length, n_lanes))
     for concept in facts.concepts:
-        found = answer(con, "from concept_spans($c, $s)", c=concept, s=by_length[::3])
-        assert_rows(found, expected.concept_spans(facts, concept, by_length[::3]))
+        found = answer(con, "from annotations_of($s, only_concept := $c)", c=concept, s=by_length[::3])
+        assert_rows(found, expected.annotations_of(facts, by_length[::3], only=concept))
     for accession in some:
         for known in (False, True):
             found = answer(

@@ -49,4 +49,5 @@ select
     ) as is_chosen
 from measured as m
 inner join chosen as c on m.feature = c.feature
+where m.split in ('valid', 'test')
 order by c.highest desc, m.feature asc, m.split asc, m.threshold asc
