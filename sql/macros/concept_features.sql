@@ -50,5 +50,5 @@ select
 from measured as m
 inner join chosen as c on m.feature = c.feature and m.threshold = c.threshold
 where m.split = $wanted_split
-order by c.f1_per_domain desc, c.f1 desc, m.feature asc
+order by c.f1_per_domain desc, c.f1 desc, c.threshold desc, m.feature asc
 limit $k

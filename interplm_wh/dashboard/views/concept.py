@@ -12,7 +12,7 @@ from interplm_wh.dashboard.charts.curve import curves
 
 TITLE, ADDRESS, ICON = "Concept", "concept", ":material/label:"
 _BY = "by"
-_MOST_FEATURES = 20
+_MOST_FEATURES, _MOST_CURVES = 20, 8
 _OUTCOMES = {
     "missed": "Missed: annotated, not marked",
     "false alarm": "Marked, not annotated",
@@ -33,7 +33,9 @@ def show() -> None:
     st.title(frame.plain(concept["concept"].replace("_", " · ", 1)))
     _summary(concept)
     values = {"sae": sae["sae"], "concept": concept["concept"]}
-    rows = frame.current().reader.rows("from concept_curve($sae, $concept)", values)
+    rows = frame.current().reader.rows(
+        "from concept_curve($sae, $concept, k := $k)", {**values, "k": _MOST_FEATURES}
+    )
     if not len(rows):
         name = frame.plain(sae["sae"])
         st.info(f"No feature of {name} is active where this is annotated on the split valid.")
@@ -50,7 +52,7 @@ def show() -> None:
         )
         or "test"
     )
-    feature, cut = _features(values, rows, split)
+    feature, cut = _features(rows, split)
     _cases({**values, "feature": feature, "cut": cut, "split": split})
 
 
@@ -97,15 +99,15 @@ def _summary(concept: dict[str, Any]) -> None:
     st.markdown(f"{counted} of valid and test, from {frame.plain(concept['source'])}.{scored}{found}")
 
 
-def _features(values: dict[str, Any], rows: pl.DataFrame, split: str) -> tuple[int, float]:
+def _features(rows: pl.DataFrame, split: str) -> tuple[int, float]:
     """Draw the features; returns the chosen one, and its threshold."""
-    best = _best(values)
+    best = _best(rows)
     features = best["feature"].to_list()
     left, right = st.columns(2)
     with left:
         st.subheader("Precision and recall")
         st.altair_chart(
-            curves(rows.filter(pl.col("split") == split)),
+            curves(rows.filter(pl.col("split") == split, pl.col("place") <= _MOST_CURVES)),
             alt="Precision against recall of each feature, one point per threshold",
         )
     with right:
@@ -147,14 +149,10 @@ def _features(values: dict[str, Any], rows: pl.DataFrame, split: str) -> tuple[i
     return int(row["feature"]), float(row["threshold"])
 
 
-def _best(values: dict[str, Any]) -> pl.DataFrame:
-    """Return the best features on valid; one that hits nothing on test has 0 there."""
-    reader = frame.current().reader
+def _best(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return each feature at its best threshold on valid; one that hits nothing on test has 0 there."""
     sides = [
-        reader.rows(
-            "from concept_features($sae, $concept, wanted_split := $split, k := $k)",
-            {**values, "split": split, "k": _MOST_FEATURES},
-        ).select(
+        rows.filter(pl.col("is_chosen"), pl.col("split") == split).select(
             "feature",
             "threshold",
             pl.col("f1_per_domain").alias(f"F1 on {split}"),

@@ -117,6 +117,10 @@ def _heatmap(values: dict[str, Any], protein: dict[str, Any]) -> list[int]:
             f"{_MOST_LANES} of {annotated['n_concepts'][0]} annotated concepts are drawn, those that cover "
             "most."
         )
+    if len(annotated) and annotated["n_spans"][0] > len(annotated):
+        said.append(
+            f"Of {annotated['n_spans'][0]:,} annotated spans the longest {len(annotated):,} are drawn."
+        )
     st.caption(" ".join(said))
     return features
 
