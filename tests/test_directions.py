@@ -61,7 +61,7 @@ def test_a_build_ranks_the_neighbours_of_every_feature_of_an_sae_with_a_decoder(
 
 
 def test_companions_are_counted_over_the_residues_of_the_strongest_proteins(demo_warehouse: Path) -> None:
-    feature, n_proteins, cut = 249, 20, np.float32(0.05)
+    feature, n_proteins, cut = 249, 10, np.float32(0.05)
     with interplm_wh.open(demo_warehouse) as wh:
         rows = wh.sql("from feature_companions('demo-sae', 249)").to_pylist()
         strongest = wh.sql(

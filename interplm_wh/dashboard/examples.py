@@ -18,7 +18,7 @@ from interplm_wh.dashboard.structure import panel
 CHOSEN = "protein"
 """Of the session and of the address: the protein that is looked at closely."""
 _ZOOM = "zoom"
-_MOST_RESIDUES, _MOST_LANES = 1000, 12
+_MOST_RESIDUES, _MOST_LANES = 1500, 12
 _PROTEIN = "select accession, name, length, sequence from proteins where accession = $protein"
 
 
@@ -157,7 +157,10 @@ def _closely(values: dict[str, Any], accession: str, spans: pl.DataFrame, *, loo
         )
         return
     asked = {**values, "proteins": (accession,)}
-    cells = reader.rows("from feature_strips($sae, $feature, $proteins, n_cells := 1500)", asked)
+    cells = residues.with_columns(start="position", stop="position")
+    if protein["length"] > _MOST_RESIDUES:
+        binned = "from feature_strips($sae, $feature, $proteins, n_cells := $n)"
+        cells = reader.rows(binned, {**asked, "n": _MOST_RESIDUES})
     near = (
         reader.rows("from feature_windows($sae, $feature, $proteins)", asked)
         if look.is_close

@@ -3,7 +3,7 @@
 -- inputs: activations, features, protein_features, feature_meanings
 -- params: $wanted_sae VARCHAR       SAE
 --         $wanted_feature INTEGER   feature, 0-based
---         $n_proteins INTEGER = 20  proteins that are looked at
+--         $n_proteins INTEGER = 10  proteins that are looked at
 --         $cut DOUBLE = 0.05        activation above which a feature counts
 --         $k INTEGER = 10           number of companions
 -- what:   Features that are active on the same residues, over the proteins where a feature is strongest:
@@ -18,7 +18,7 @@ strongest as (
     limit $n_proteins
 ),
 
-active as (
+active as materialized (
     select
         a.protein_id,
         a.position,

@@ -8,21 +8,21 @@
 with
 strongest as (
     select
-        f.protein_id,
-        f.activation,
-        f.position,
-        f.n_residues,
         p.accession,
         p.name,
-        p.length,
-        row_number() over (order by f.activation desc, p.accession asc) as rank
+        f.position,
+        f.activation,
+        f.n_residues,
+        p.length
     from protein_features as f
     inner join proteins as p on f.protein_id = p.protein_id
     where f.sae = $wanted_sae and f.feature = $wanted_feature
+    order by f.activation desc, p.accession asc
+    limit $k
 )
 
 select
-    rank::integer as rank,
+    row_number() over (order by activation desc, accession asc)::integer as rank,
     accession,
     name,
     position,
@@ -30,5 +30,4 @@ select
     n_residues,
     length
 from strongest
-where rank <= $k
 order by rank

@@ -30,7 +30,7 @@ def show() -> None:
     concept = _choose(sae["sae"])
     if concept is None:
         return
-    st.title(frame.plain(concept["concept"].replace("_", " · ", 1)))
+    st.title(frame.plain(concept["concept"]))
     _summary(concept)
     values = {"sae": sae["sae"], "concept": concept["concept"]}
     rows = frame.current().reader.rows(

@@ -177,11 +177,11 @@ def _neighbours(values: dict[str, Any]) -> None:
         if len(rows):
             _others(rows, "beside", values, column="pct_overlap", shown="overlap %", form="%.0f")
             st.caption(
-                "Residues with both, of those with either, over the 20 proteins where this feature is "
+                "Residues with both, of those with either, over the 10 proteins where this feature is "
                 "strongest."
             )
         else:
-            st.caption("No other feature is active on the residues of its 20 strongest proteins.")
+            st.caption("No other feature is active on the residues of its 10 strongest proteins.")
 
 
 def _others(
