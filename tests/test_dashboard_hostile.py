@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 import interplm_wh
 from interplm_wh.dashboard import frame
+from interplm_wh.dashboard.charts.look import literal
 from tests.pages import opened, sound
 
 PAGES = ("overview", "feature", "concept", "protein", "sequence", "compare", "sql")
@@ -145,3 +147,10 @@ def test_commands_to_copy_are_quoted_for_a_shell(tmp_path: Path, monkeypatch: py
     root = interplm_wh.store.init(tmp_path.resolve() / "$(touch pwned); x")
     app = opened(root, monkeypatch, "overview")
     assert "interplm-wh -w '$(touch pwned); x' build" in app.code[0].value
+
+
+@pytest.mark.parametrize("text", hostile.TEXTS)
+def test_a_name_in_a_charts_expression_is_a_literal_and_nothing_is_put_into_it(text: str) -> None:
+    spelt = literal([text])
+    assert json.loads(spelt) == [text]
+    assert "datum.label" not in spelt and spelt.isascii()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
 from interplm_wh.dashboard.charts.lanes import lanes
-from interplm_wh.dashboard.charts.look import activation_colour, kinds_of
+from interplm_wh.dashboard.charts.look import activation_colour, kinds_of, literal
 
 PICK = "cell"
 _CELL = 15
@@ -50,7 +48,7 @@ def heatmap(cells: pl.DataFrame, annotations: pl.DataFrame, *, length: int, dark
                 "rank:O",
                 title=None,
                 axis=alt.Axis(
-                    labelExpr=f"({json.dumps(labels)})[datum.value]",
+                    labelExpr=f"({literal(labels)})[datum.value]",
                     labelLimit=220,
                     labelOverlap=False,
                     labelFlush=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 import altair as alt
@@ -47,13 +48,26 @@ def letter_colour(*, dark: bool) -> alt.Condition:
     return alt.condition(alt.datum.activation > 0.55, alt.value(strong), alt.value(weak))
 
 
+def literal(value: object) -> str:
+    """Return texts as a literal of Vega's expressions.
+
+    In an axis's expression Vega-Lite puts a call with quotes wherever it finds ``datum.label``, in a
+    literal too, so that the word is spelt otherwise.
+    """
+    return json.dumps(value).replace("datum", "\\u0064atum")
+
+
 def drawable(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
     """Return rows whose texts can be places on an axis, or entries of a legend.
 
-    Vega keeps these as keys of an object, where one name is taken; it gets a letter that is not seen.
+    Vega keeps these as keys of an object, where one name is taken: it gets a letter that is not seen. And
+    Vega-Lite writes an order of them into an expression, where two characters would end the line.
     """
     taken = "__proto__"
-    return rows.with_columns(pl.col(name).replace(taken, taken + "\u200b") for name in columns)
+    return rows.with_columns(
+        pl.col(name).str.replace_all("[\u2028\u2029]", " ").replace(taken, taken + "\u200b")
+        for name in columns
+    )
 
 
 def kinds_of(column: pl.Series, *, most: int = len(KINDS)) -> list[str]:

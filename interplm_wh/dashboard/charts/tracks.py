@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import altair as alt
 import polars as pl
 from altair.typing import ChartType
@@ -13,6 +11,7 @@ from interplm_wh.dashboard.charts.look import (
     activation_colour,
     by_category,
     letter_colour,
+    literal,
 )
 
 _STRIP, _LANE, _GAP = 0.42, 0.09, 0.02
@@ -186,7 +185,7 @@ def _placed(proteins: pl.DataFrame) -> pl.DataFrame:
 
 def _y(field: str, rows: pl.DataFrame) -> alt.Y:
     """Return the shared vertical axis: one unit per protein, its accession beside its strip."""
-    names = json.dumps(rows["accession"].to_list())  # quoted: an accession from a file may hold anything
+    names = literal(rows["accession"].to_list())
     axis = alt.Axis(
         values=[i + _STRIP / 2 for i in range(len(rows))],
         labelExpr=f"{names}[floor(datum.value)]",
