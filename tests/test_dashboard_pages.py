@@ -115,9 +115,9 @@ def test_any_other_protein_can_be_looked_at_by_its_accession(
 ) -> None:
     strongest = rows(demo_warehouse, f"from feature_examples('demo-sae', {FEATURE}, k := 1000)")
     weak = strongest["accession"][-1]
-    app = opened(demo_warehouse, monkeypatch, "feature", feature=str(FEATURE), protein=weak)
+    app = opened(demo_warehouse, monkeypatch, "feature", feature=str(FEATURE), example=weak)
     assert any(weak in part.value for part in app.subheader)
-    app = opened(demo_warehouse, monkeypatch, "feature", feature=str(FEATURE), protein="../../etc/passwd")
+    app = opened(demo_warehouse, monkeypatch, "feature", feature=str(FEATURE), example="../../etc/passwd")
     assert "There is no protein" in app.warning[0].value
 
 

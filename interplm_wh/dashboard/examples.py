@@ -15,8 +15,11 @@ from interplm_wh.dashboard.charts.track import track
 from interplm_wh.dashboard.charts.tracks import PICK, strips, windows
 from interplm_wh.dashboard.structure import panel
 
-CHOSEN = "protein"
-"""Of the session and of the address: the protein that is looked at closely."""
+CHOSEN = "example"
+"""Of the session and of the address: the protein that is looked at closely.
+
+Not `protein`, which is what the page of proteins has in its address: Streamlit passes nothing on to another
+page under the name of a widget that this one has."""
 _ZOOM = "zoom"
 _MOST_RESIDUES, _MOST_LANES = 1500, 12
 _PROTEIN = "select accession, name, length, sequence from proteins where accession = $protein"

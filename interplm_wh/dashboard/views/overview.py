@@ -164,14 +164,19 @@ def _landscape(sae: dict[str, Any]) -> None:
         "features are in the table that follows",
     )
     picked = event.selection.get(PICK, [])
-    with st.expander("The same features as a table"):
+    row = None
+    table = st.expander(
+        "The same features as a table", key="as_table", bind="query-params", on_change="rerun"
+    )
+    if table.open:  # thousands of rows, which a browser need not have otherwise
         columns = ["feature", "concept", "test_f1_per_domain", "n_proteins", *_SHARES, "mean_activation"]
-        row = frame.picked_row(
-            rows.select(columns),
-            key="features_rows",
-            columns=_FEATURE_COLUMNS,
-            alt="Every feature; a chosen row opens it",
-        )
+        with table:
+            row = frame.picked_row(
+                rows.select(columns),
+                key="features_rows",
+                columns=_FEATURE_COLUMNS,
+                alt="Every feature; a chosen row opens it",
+            )
     if picked or row:
         frame.current().go("feature", {"feature": (row or picked[0])["feature"]})
 

@@ -177,7 +177,7 @@ def _residue(values: dict[str, Any], protein: dict[str, Any]) -> None:
     )
     st.caption("Choose a row to open the feature on this protein.")
     if row:
-        frame.current().go("feature", {"feature": row["feature"], "protein": values["protein"]})
+        frame.current().go("feature", {"feature": row["feature"], examples.CHOSEN: values["protein"]})
 
 
 if __name__ == "__main__":  # as Streamlit runs a page
