@@ -90,7 +90,7 @@ def serve(
     options = [f"--{name}={value}" for name, value in settings.items()]
     if _is_own(host):
         options += [f"--server.allowedHosts={name}" for name in _OWN_NAMES]
-    return _run([sys.executable, "-m", "streamlit", "run", str(APP), *options, "--", str(root)])
+    return _run([sys.executable, "-P", "-m", "streamlit", "run", str(APP), *options, "--", str(root)])
 
 
 def _is_own(host: str) -> bool:

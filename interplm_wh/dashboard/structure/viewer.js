@@ -84,13 +84,17 @@
     viewer.setHoverable(own, true, (atom) => { part("residue").textContent = shows(atom.owner); },
       () => { part("residue").textContent = ""; });
     viewer.setHoverDuration(30);
-    const whole = (time) => viewer.zoomTo(own, time);
+    const whole = () => {
+      const { clientWidth, clientHeight } = part("stage");
+      viewer.zoomTo(own); // which fits the height alone
+      viewer.zoom(Math.min(1, clientWidth / clientHeight));
+    };
     const closer = () => {
       const near = data.residues.map((_, i) => i).filter((i) => Math.abs(i - data.strongest) <= AROUND);
       viewer.zoomTo({ owner: near }, 400);
       part("residue").textContent = shows(data.strongest);
     };
-    part("whole").onclick = () => whole(400);
+    part("whole").onclick = whole;
     part("closer").onclick = closer;
     part("closer").hidden = data.strongest === null;
     part("stage").addEventListener("keydown", (event) => {
@@ -100,7 +104,7 @@
       event.preventDefault();
     });
     new ResizeObserver(() => viewer.resize()).observe(part("stage"));
-    whole(0);
+    whole();
     viewer.render();
     window.viewer = viewer;
     state.state = "drawn";
