@@ -1,9 +1,7 @@
 """A real browser on a real server of the dashboard.
 
-::
-
-    with dashboard(warehouse) as url, browser() as open_page:
-        page = open_page(url + "/feature")
+Tests take the fixture `visits`, which fails a test whose pages had a fault, and an address that
+`dashboard` gives, such as the fixture `served_demo`.
 """
 
 from __future__ import annotations

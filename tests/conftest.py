@@ -15,6 +15,7 @@ from interplm_wh import store
 
 if TYPE_CHECKING:
     from interplm_wh.demo import DemoReport
+    from tests.browser import Visits
 
 # A busy machine is no fault of the code under test.
 settings.register_profile("no clock", deadline=None)
@@ -70,3 +71,29 @@ def _main_module() -> Iterator[None]:
 def demo_warehouse(demo: DemoReport) -> Path:
     """The warehouse that the demo builds; to be read only."""
     return demo.warehouse
+
+
+@pytest.fixture(scope="session")
+def served_demo(demo_warehouse: Path) -> Iterator[str]:
+    """The address of the dashboard of the demo's warehouse."""
+    from tests.browser import dashboard
+
+    with dashboard(demo_warehouse) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _chromium() -> Iterator[Visits]:
+    from tests.browser import browser
+
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def visits(_chromium: Visits) -> Iterator[Visits]:
+    """Opens pages in a real browser; the test fails where one had an error, a dialog or a stray request."""
+    _chromium.faults.clear()
+    yield _chromium
+    _chromium.close()
+    assert _chromium.faults == []

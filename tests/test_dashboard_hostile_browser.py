@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from interplm_wh.ask import verify
-from tests.browser import Visits, browser, dashboard, free_port
+from tests.browser import Visits, dashboard, free_port
 
 pytestmark = pytest.mark.slow
 SLOWLY = 30_000  # milliseconds, on a busy machine
@@ -48,19 +48,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(root: Path) -> Iterator[str]:
     with dashboard(root) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def visits() -> Iterator[Visits]:
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def nothing_failed(visits: Visits) -> Iterator[None]:
-    visits.faults.clear()
-    yield
-    assert visits.faults == []
 
 
 def settled(page: Page) -> Page:

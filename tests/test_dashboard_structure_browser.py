@@ -17,11 +17,13 @@ from playwright.sync_api import Frame, Page, Route, expect
 from structure_files import SEQUENCE, atom, helix, lines, write
 
 from interplm_wh import store
+from interplm_wh.dashboard.charts.look import activation_stops
 from interplm_wh.dashboard.structure import library as libraries
 from interplm_wh.structures import add_structures
-from tests.browser import Visits, browser, script
+from tests.browser import Visits, script
 
 pytestmark = pytest.mark.slow
+STRONGEST = activation_stops(dark=False)[-1]
 SLOWLY = 30_000  # milliseconds, on a busy machine
 TITLE = 'iframe[title="Structure in 3D, coloured by feature 5"]'
 HOSTILE = "</script><script>document.title='owned';alert(1)</script>"
@@ -96,20 +98,6 @@ def networked(page_script: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def visits() -> Iterator[Visits]:
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def nothing_failed(visits: Visits) -> Iterator[None]:
-    visits.faults.clear()
-    yield
-    visits.close()
-    assert visits.faults == []
-
-
 def settled(page: Page, state: str) -> Frame:
     """Return the frame of the viewer once it has drawn, or failed."""
     inside = page.frame_locator(TITLE)
@@ -149,7 +137,7 @@ def test_only_the_residues_of_the_feature_have_its_colour(served: str, visits: V
     page = visits.open(f"{served}/?on=7,8")
     frame = settled(page, "drawn")
     atoms = frame.evaluate("viewer.selectedAtoms({}).map(a => [a.chain, a.resi, a.color, a.group])")
-    coloured = {(chain, order) for chain, order, colour, _ in atoms if colour == "#fde725"}
+    coloured = {(chain, order) for chain, order, colour, _ in atoms if colour == STRONGEST}
     orders = sorted({order for chain, order, *_ in atoms if chain == "A"})
     assert coloured == {("A", orders[6]), ("A", orders[7])}
     assert {group for chain, _, _, group in atoms if chain == "B"} == {"rest-cartoon"}
@@ -206,6 +194,9 @@ def test_nothing_of_a_hostile_file_runs_and_the_frame_reaches_nothing(served: st
     asked = frame.evaluate("fetch('/_stcore/health').then(() => 'answered', () => 'refused')")
     assert asked == "refused"
     assert dialogs == []
+    # The console says each refusal.
+    assert all("Content Security Policy" in fault for fault in visits.faults)
+    visits.faults.clear()
 
 
 def test_a_model_of_c_alphas_alone_is_drawn(served: str, visits: Visits) -> None:
@@ -240,6 +231,13 @@ def test_the_choice_of_a_drawing_is_in_the_address(served: str, visits: Visits) 
     expect(again.locator(TITLE)).to_have_count(0)
 
 
+def only_the_network_was_missed(visits: Visits, *words: str) -> None:
+    """Forget that the content network was asked for its script, and what the console says of that."""
+    strange = [f for f in visits.faults if not any(word in f for word in (libraries.HOST, *words))]
+    assert strange == []
+    visits.faults.clear()
+
+
 def test_the_content_network_must_send_the_very_script(
     networked: str, local_copy: str, visits: Visits
 ) -> None:
@@ -258,6 +256,7 @@ def test_the_content_network_must_send_the_very_script(
     page.goto(f"{networked}/?on=7,8")
     frame = settled(page, "failed")
     assert frame.evaluate("window.changed === undefined")
+    only_the_network_was_missed(visits, "integrity")
 
 
 def test_without_a_network_words_say_so_and_the_trace_is_a_click_away(networked: str, visits: Visits) -> None:
@@ -275,6 +274,7 @@ def test_without_a_network_words_say_so_and_the_trace_is_a_click_away(networked:
     expect(note).to_contain_text(libraries.VARIABLE)
     page.get_by_role("radio", name="C-alpha trace").click()
     expect(page.locator('[data-testid="stVegaLiteChart"]').first).to_be_visible(timeout=SLOWLY)
+    only_the_network_was_missed(visits)
 
 
 def test_a_wrong_path_is_said_above_the_trace(page_script: Path, visits: Visits, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import interplm_wh
-from tests.browser import Visits, browser, dashboard
+from tests.browser import Visits
 
 pytestmark = pytest.mark.slow
 SLOWLY = 60_000  # milliseconds, on a busy machine
@@ -24,26 +23,6 @@ PAGES = {
     "compare": "Two SAEs side by side",
     "sql?sql=from+saes": "Ask in SQL",
 }
-
-
-@pytest.fixture(scope="module")
-def served(demo_warehouse: Path) -> Iterator[str]:
-    with dashboard(demo_warehouse) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def visits() -> Iterator[Visits]:
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def nothing_failed(visits: Visits) -> Iterator[None]:
-    visits.faults.clear()
-    yield
-    visits.close()
-    assert visits.faults == []
 
 
 def settled(page: Page, title: str) -> None:
@@ -60,9 +39,9 @@ def charts(page: Page) -> Locator:
 @pytest.mark.parametrize(("width", "dark"), [(1400, False), (420, True)], ids=["light", "dark and narrow"])
 @pytest.mark.parametrize("address", PAGES)
 def test_every_page_opens_without_an_error(
-    served: str, visits: Visits, address: str, width: int, dark: bool
+    served_demo: str, visits: Visits, address: str, width: int, dark: bool
 ) -> None:
-    page = visits.open(f"{served}/{address}", width=width, dark=dark, height=2000)
+    page = visits.open(f"{served_demo}/{address}", width=width, dark=dark, height=2000)
     settled(page, PAGES[address])
     if not address.startswith("sql"):
         expect(charts(page).locator("canvas, svg.marks").first).to_be_visible(timeout=SLOWLY)
@@ -71,8 +50,8 @@ def test_every_page_opens_without_an_error(
 
 
 @pytest.mark.parametrize("address", [a for a in PAGES if not a.startswith("sql")])
-def test_every_chart_and_table_has_a_description(served: str, visits: Visits, address: str) -> None:
-    page = visits.open(f"{served}/{address}", height=3000)
+def test_every_chart_and_table_has_a_description(served_demo: str, visits: Visits, address: str) -> None:
+    page = visits.open(f"{served_demo}/{address}", height=3000)
     settled(page, PAGES[address])
     page.wait_for_timeout(2000)
     described = [
@@ -97,9 +76,9 @@ def downloaded(page: Page, form: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("address", [a for a in PAGES if not a.startswith("sql")])
 def test_every_page_has_charts_as_png_and_tables_as_csv(
-    served: str, visits: Visits, address: str, tmp_path: Path
+    served_demo: str, visits: Visits, address: str, tmp_path: Path
 ) -> None:
-    page = visits.open(f"{served}/{address}", height=3000)
+    page = visits.open(f"{served_demo}/{address}", height=3000)
     settled(page, PAGES[address])
     page.wait_for_timeout(2000)
     assert downloaded(page, "PNG", tmp_path).read_bytes().startswith(b"\x89PNG")
@@ -118,8 +97,8 @@ SHARED = {
 
 
 @pytest.mark.parametrize("address", SHARED)
-def test_a_shared_address_restores_the_view(served: str, visits: Visits, address: str) -> None:
-    page = visits.open(f"{served}/{address}", height=3000)
+def test_a_shared_address_restores_the_view(served_demo: str, visits: Visits, address: str) -> None:
+    page = visits.open(f"{served_demo}/{address}", height=3000)
     settled(page, SHARED[address])
     page.wait_for_timeout(1000)
     if address.startswith("feature"):
@@ -140,12 +119,12 @@ def test_a_shared_address_restores_the_view(served: str, visits: Visits, address
 
 
 def test_a_pasted_sequence_gives_ranked_features(
-    served: str, visits: Visits, demo_warehouse: Path, tmp_path: Path
+    served_demo: str, visits: Visits, demo_warehouse: Path, tmp_path: Path
 ) -> None:
     with interplm_wh.open(demo_warehouse) as wh:
         sequence = wh.sql("from proteins where accession = 'DEMO00507'").to_pylist()[0]["sequence"]
         best = wh.sql("from protein_top_features('demo-sae', 'DEMO00507', k := 1)").to_pylist()[0]
-    page = visits.open(f"{served}/sequence", height=2400)
+    page = visits.open(f"{served_demo}/sequence", height=2400)
     settled(page, PAGES["sequence?text=MKKRRFFLVFFALLLGEARAGTNVRRGAGDRCGNFFTCKVGLVCPLSG"])
     page.get_by_role("textbox", name="One sequence, or several as FASTA").fill(
         f">mine\n{sequence}\n>other\nMKTAYIAKQR\n"
@@ -160,8 +139,8 @@ def test_a_pasted_sequence_gives_ranked_features(
     assert str(best["feature"]) in str(ranked.row(0))
 
 
-def test_pages_are_walked_through_by_keys(served: str, visits: Visits) -> None:
-    page = visits.open(f"{served}/feature?feature=249", height=2000)
+def test_pages_are_walked_through_by_keys(served_demo: str, visits: Visits) -> None:
+    page = visits.open(f"{served_demo}/feature?feature=249", height=2000)
     settled(page, "Feature 249")
     page.get_by_role("button", name="Next").focus()
     page.keyboard.press("Enter")
@@ -178,11 +157,11 @@ def test_pages_are_walked_through_by_keys(served: str, visits: Visits) -> None:
 
 
 def test_a_strip_that_is_clicked_is_looked_at_closely(
-    served: str, visits: Visits, demo_warehouse: Path
+    served_demo: str, visits: Visits, demo_warehouse: Path
 ) -> None:
     with interplm_wh.open(demo_warehouse) as wh:
         names = wh.sql("from feature_examples('demo-sae', 1014)")["accession"].to_pylist()
-    page = visits.open(f"{served}/feature?feature=1014", height=2600)
+    page = visits.open(f"{served_demo}/feature?feature=1014", height=2600)
     settled(page, "Feature 1014")
     chart = page.locator(".st-key-strips canvas, .st-key-strips svg.marks").first
     expect(chart).to_be_visible(timeout=SLOWLY)
@@ -199,8 +178,8 @@ def test_a_strip_that_is_clicked_is_looked_at_closely(
     expect(page.get_by_role("heading", name=chosen)).to_be_visible(timeout=SLOWLY)
 
 
-def test_one_page_leads_to_the_next(served: str, visits: Visits) -> None:
-    page = visits.open(f"{served}/feature?feature=249&example=DEMO00515", height=2600)
+def test_one_page_leads_to_the_next(served_demo: str, visits: Visits) -> None:
+    page = visits.open(f"{served_demo}/feature?feature=249&example=DEMO00515", height=2600)
     settled(page, "Feature 249")
     page.get_by_role("button", name="All its features").click()
     settled(page, "DEMO00515")
@@ -209,3 +188,34 @@ def test_one_page_leads_to_the_next(served: str, visits: Visits) -> None:
     expect(page.get_by_role("button", name="Open feature")).to_be_visible(timeout=SLOWLY)
     page.get_by_role("button", name="Open feature").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Feature ", timeout=SLOWLY)
+
+
+def test_a_click_in_the_landscape_opens_the_feature(served_demo: str, visits: Visits) -> None:
+    page = visits.open(served_demo, height=1600)
+    settled(page, PAGES[""])
+    marks = page.locator(
+        '[data-testid="stVegaLiteChart"] canvas, [data-testid="stVegaLiteChart"] svg.marks'
+    ).first
+    expect(marks).to_be_visible(timeout=SLOWLY)
+    page.wait_for_timeout(1000)
+    box = marks.bounding_box()
+    assert box is not None
+    heading = page.get_by_role("heading", level=1)
+    # somewhere among the points there is one
+    for i in range(5):
+        page.mouse.click(box["x"] + box["width"] * (0.55 + 0.05 * i), box["y"] + box["height"] * 0.45)
+        page.wait_for_timeout(1500)
+        if heading.inner_text().startswith("Feature "):
+            break
+    expect(heading).to_contain_text("Feature ", timeout=SLOWLY)
+    assert "feature=" in page.url
+
+
+def test_the_next_feature_is_in_the_address_with_all_else(served_demo: str, visits: Visits) -> None:
+    page = visits.open(f"{served_demo}/feature?sae=demo-sae&feature=249&zoom=true", height=2400)
+    settled(page, "Feature 249")
+    expect(page.get_by_role("switch", name="Zoom in")).to_be_checked(timeout=SLOWLY)
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Feature 249", timeout=SLOWLY)
+    number = page.get_by_role("heading", level=1).inner_text().removeprefix("Feature ")
+    assert f"feature={number}" in page.url and "zoom=true" in page.url
