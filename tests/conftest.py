@@ -82,7 +82,7 @@ def served_demo(demo_warehouse: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, this thread has a running event loop
 def _chromium() -> Iterator[Visits]:
     from tests.browser import browser
 
