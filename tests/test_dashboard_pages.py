@@ -10,6 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import interplm_wh
+from interplm_wh import build, store
+from tests import small
 from tests.pages import opened
 
 FEATURE, SIGNAL = 249, "Signal peptide_any"
@@ -281,3 +283,27 @@ def test_a_model_that_is_not_at_hand_is_said_in_words(
     (copy / "saes" / "demo-sae" / "sae.safetensors").unlink()
     app = opened(copy, monkeypatch, "sequence", text="MKTAYIAKQRQISFVKSHFSRQ")
     assert "sae.safetensors" in app.error[0].value.replace("\\", "")
+
+
+def test_of_very_many_concepts_those_with_a_text_in_their_name_can_be_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small.make(tmp_path / "w")
+    build.build(path, thresholds=[0, 0.5], min_residues=1, min_domains=1)
+    with store.write(path, command="test") as tx:
+        tx.con.execute(
+            "insert into concepts select 100 + i, 'Kind_' || i, 'Kind', 'domain', 'mine' "
+            "from range(600) as r (i)"
+        )
+        tx.publish()
+    app = opened(path, monkeypatch, "concept")
+    best = rows(path, "from concept_list('a') order by valid_f1_per_domain desc nulls last limit 1")
+    assert app.title[0].value.replace("\\", "") == best["concept"][0]
+    assert len(labelled(app, "selectbox", "Concept").options) == 500  # type: ignore[attr-defined]
+    app = opened(path, monkeypatch, "concept", search="KIND_59")
+    options = labelled(app, "selectbox", "Concept").options  # type: ignore[attr-defined]
+    assert options == ["Kind_59", *(f"Kind_59{i}" for i in range(10))]
+    app = opened(path, monkeypatch, "concept", search="kind_59", concept="Site_y")
+    assert app.title[0].value == "Site\\_y"
+    app = opened(path, monkeypatch, "concept", search="no such")
+    assert app.info[0].value == "No concept has this in its name."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -20,6 +21,8 @@ MOST_SEQUENCES, MOST_RESIDUES = 20, 6000
 """What one question may hold: seconds on a CPU."""
 MOST_FEATURES, MOST_CELLS = 30, 400
 """How much of the answer is drawn."""
+# One text after the other, however many pages ask: each takes all cores.
+_TURN = threading.Lock()
 _SCHEMA = pa.schema(
     [("sequence", pa.string()), ("position", pa.int32()), ("feature", pa.int32()), ("value", pa.float32())]
 )
@@ -78,15 +81,13 @@ def encode(root: Path, sae: str, sha256: str, sequences: dict[str, str]) -> pa.T
     assert isinstance(plm, PLM)
     assert isinstance(model, SAE)
     plm.check_letters(sequences)
-    names = pa.array(sequences)
     parts = []
-    for i, text in enumerate(sequences.values()):
-        states = plm.embed(text, layer)
-        for rows in sparse_rows(model, states, offsets=[0, len(text)]):
-            name = pa.DictionaryArray.from_arrays(pa.array([i] * len(rows), pa.int32()), names)
-            parts.append(
-                pa.table([name.cast(pa.string()), rows.position, rows.feature, rows.value], schema=_SCHEMA)
-            )
+    with _TURN:
+        for name, text in sequences.items():
+            states = plm.embed(text, layer)
+            for rows in sparse_rows(model, states, offsets=[0, len(text)]):
+                names = pa.repeat(name, len(rows))
+                parts.append(pa.table([names, rows.position, rows.feature, rows.value], schema=_SCHEMA))
     return pa.concat_tables(parts) if parts else _SCHEMA.empty_table()
 
 

@@ -16,7 +16,7 @@ from interplm_wh.errors import InterplmError
 from interplm_wh.store import Warehouse
 from interplm_wh.store.reader import GONE
 
-_ANSWERS = 1000
+_ANSWERS = 500
 
 
 @st.cache_resource(scope="session", show_spinner=False, max_entries=1)

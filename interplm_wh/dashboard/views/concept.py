@@ -11,7 +11,8 @@ from interplm_wh.dashboard import examples, frame
 from interplm_wh.dashboard.charts.curve import curves
 
 TITLE, ADDRESS, ICON = "Concept", "concept", ":material/label:"
-_BY = "by"
+_CONCEPT, _BY = "concept", "by"
+_MOST_CHOICES = 500
 _MOST_FEATURES, _MOST_CURVES = 20, 8
 _OUTCOMES = {
     "missed": "Missed: annotated, not marked",
@@ -58,24 +59,44 @@ def show() -> None:
 
 def _choose(sae: str) -> dict[str, Any] | None:
     reader = frame.current().reader
-    found = reader.rows("from concept_list($sae)", {"sae": sae})
-    by_name = {row["concept"]: row for row in found.to_dicts()}
-    if not by_name:
-        frame.nothing_yet("Nothing is annotated in this warehouse.", ["add annotations FILE", "build"])
+    (n_concepts,) = reader.rows("select count(*) as n from concepts")["n"]
+    text = ""
+    if n_concepts > _MOST_CHOICES:  # more than a browser can carry in one box
+        text = st.text_input(
+            "Search",
+            key="search",
+            bind="query-params",
+            placeholder="a part of the name",
+            help=f"There are {n_concepts:,} concepts. Of those with this in their name the {_MOST_CHOICES} "
+            "with most instances can be chosen below.",
+        )
+    found = reader.rows(
+        "from concept_list($sae, wanted := $text) limit $k",
+        {"sae": sae, "text": text.strip(), "k": _MOST_CHOICES},
+    )
+    named = st.session_state.get(_CONCEPT) or st.query_params.get(_CONCEPT)
+    if named is None and len(found):
+        best = found.sort("valid_f1_per_domain", descending=True, nulls_last=True)
+        kinds = best.filter(pl.col("source") != "sequence")["concept"].to_list()
+        st.session_state[_CONCEPT] = (kinds or found["concept"].to_list())[0]
+    elif named is not None and not (found["concept"] == named).any():
+        own = "from concept_list($sae, wanted := $named) where concept = $named"
+        found = pl.concat([reader.rows(own, {"sae": sae, "named": named}), found])
+    if not len(found):
+        if text:
+            st.info("No concept has this in its name.", icon=":material/search_off:")
+        else:
+            frame.nothing_yet("Nothing is annotated in this warehouse.", ["add annotations FILE", "build"])
         return None
-    first = found.sort("test_f1_per_domain", descending=True, nulls_last=True)
-    start = first.filter(pl.col("source") != "sequence")["concept"].to_list() or list(by_name)
-    if "concept" not in st.session_state and "concept" not in st.query_params:
-        st.session_state["concept"] = start[0]
     name = st.selectbox(
         "Concept",
-        list(by_name),
-        key="concept",
+        found["concept"].to_list(),
+        key=_CONCEPT,
         bind="query-params",
         filter_mode="contains",
         help="Type a part of its name. Those with most instances come first.",
     )
-    return by_name[name]
+    return found.row(by_predicate=pl.col("concept") == name, named=True)
 
 
 def _summary(concept: dict[str, Any]) -> None:
