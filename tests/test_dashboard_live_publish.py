@@ -269,8 +269,7 @@ def test_two_sessions_that_step_quickly_beside_new_publishes_stay_whole(path: Pa
                 for page in pages:
                     name = "Next" if i // 2 % 2 == 0 else "Previous"
                     button = page.get_by_role("button", name=name)
-                    if button.is_enabled():
-                        button.click()
+                    button.evaluate("button => button.click()")  # nothing where it is disabled just now
         publish_more(path)
         for page in pages:
             newer = page.get_by_role("button", name=NEWER)

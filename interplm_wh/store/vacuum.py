@@ -17,6 +17,8 @@ from interplm_wh.store.transaction import write
 
 log = logging.getLogger(__name__)
 DAY = 86_400.0
+# A reader that began to list a folder under its old name goes on under the new one: it is done by then.
+_LISTED = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def vacuum(warehouse: str | Path, *, min_age_seconds: float = DAY) -> VacuumRepo
         Younger folders are kept, since a reader may have opened a catalogue that names them.
     """
     root = Path(warehouse).resolve()
-    n_folders = n_bytes = n_kept = n_structures = 0
+    n_bytes = n_kept = n_structures = 0
+    gone: list[Path] = []
     with write(root, command="vacuum") as tx:
         named = {
             folder for (folder,) in tx.con.execute("select folder from folders").fetchall()
@@ -67,10 +70,9 @@ def vacuum(warehouse: str | Path, *, min_age_seconds: float = DAY) -> VacuumRepo
                 n_kept += 1
                 continue
             n_bytes += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            # Away at once: whoever reads a folder with half of its files sees half of its rows, and no error.
-            gone = folder.rename(tx.staging.scratch / folder.name)
-            shutil.rmtree(gone)
-            n_folders += 1
+            # Away at once: whoever lists a folder with half of its files sees half of its rows, and no error.
+            # Beside it, since a lake may lie on a disk of its own; the next vacuum takes what is left there.
+            gone.append(folder.rename(folder.with_name(f"gone-{folder.name}")))
         for file in _unnamed_structures(root):
             if time.time() - file.stat().st_mtime < min_age_seconds:
                 n_kept += 1
@@ -78,7 +80,11 @@ def vacuum(warehouse: str | Path, *, min_age_seconds: float = DAY) -> VacuumRepo
             n_bytes += file.stat().st_size
             file.unlink()
             n_structures += 1
-    return VacuumReport(n_folders, n_bytes, n_kept, n_structures)
+        if gone:
+            time.sleep(_LISTED)
+        for folder in gone:
+            shutil.rmtree(folder)
+    return VacuumReport(len(gone), n_bytes, n_kept, n_structures)
 
 
 def _unnamed_structures(root: Path) -> list[Path]:
