@@ -212,3 +212,22 @@ def test_a_package_that_is_not_installed_is_named_with_the_extra_that_has_it(
     monkeypatch.setattr(sys.modules[serving.__module__], "_NEEDED", ("json", "a_package_that_nobody_has"))
     with pytest.raises(NotThereError, match=r"a_package_that_nobody_has, not installed.*\[dashboard\]"):
         serving(empty_warehouse)
+
+
+def test_the_page_is_opened_in_a_browser_once_the_server_listens(warehouse: Path, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    program = tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    program.chmod(0o755)
+    port = free_port()
+    command = [sys.executable, "-m", "interplm_wh", "-w", str(warehouse), "dashboard", "--port", str(port)]
+    environment = {**os.environ, "BROWSER": str(program)}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as server:
+        try:
+            until = time.monotonic() + 60
+            while not opened.exists() and time.monotonic() < until:
+                time.sleep(0.1)
+            assert opened.read_text().strip() == f"http://localhost:{port}"
+        finally:
+            server.send_signal(signal.SIGINT)
+            assert server.wait(30) == 0

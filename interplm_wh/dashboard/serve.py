@@ -8,6 +8,9 @@ import logging
 import socket
 import subprocess
 import sys
+import threading
+import time
+import webbrowser
 from pathlib import Path
 
 from interplm_wh import store
@@ -18,6 +21,8 @@ APP = Path(__file__).with_name("app.py")
 _NEEDED = ("streamlit", "altair", "vl_convert")
 _LAST_SECONDS = 5.0
 """How long the server may take to end after it was told to."""
+_FIRST_SECONDS = 60.0
+"""How long the server may take to listen, before no browser is opened any more."""
 _log = logging.getLogger(__name__)
 
 # Given as arguments, because these win over any config.toml of Streamlit's: in the home, in the
@@ -30,6 +35,8 @@ _FIXED = {
     "server.fileWatcherType": "none",
     "server.runOnSave": "false",
     "server.showEmailPrompt": "false",
+    # It would open the browser itself, and show advertisements of Streamlit's own over the pages.
+    "server.headless": "true",
     "runner.magicEnabled": "false",
     "browser.gatherUsageStats": "false",
     "client.toolbarMode": "viewer",
@@ -85,12 +92,27 @@ def serve(
     settings = _FIXED | {
         "server.address": host,
         "server.port": str(port),
-        "server.headless": "false" if open_browser else "true",
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
     if _is_own(host):
         options += [f"--server.allowedHosts={name}" for name in _OWN_NAMES]
+    if open_browser:
+        threading.Thread(target=_open_browser, args=(host, port), daemon=True).start()
     return _run([sys.executable, "-P", "-m", "streamlit", "run", str(APP), *options, "--", str(root)])
+
+
+def _open_browser(host: str, port: int) -> None:
+    """Open the page once the server listens."""
+    until = time.monotonic() + _FIRST_SECONDS
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            named = f"[{host}]" if ":" in host else host
+            webbrowser.open(f"http://{named}:{port}")
+            return
 
 
 def _is_own(host: str) -> bool:

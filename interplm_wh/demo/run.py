@@ -56,6 +56,7 @@ class DemoReport:
             f"{command} query \"from concept_features('{SAE}', 'Signal peptide_any')\"",
             f"{command} query \"from feature_examples('{SAE}', 1)\" --format csv",
             f"{command} shell",
+            f"{command} dashboard",
             f"{program} run esm2-8m --dry-run",
         ]
 
