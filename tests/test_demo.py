@@ -83,9 +83,11 @@ def test_the_next_commands_that_the_demo_prints_work(demo: DemoReport) -> None:
     assert len(commands) >= 4
     for command in commands:
         words = shlex.split(command)
+        if words[-1] == "dashboard":  # serves until it is ended, and has tests of its own
+            continue
         done = subprocess.run(words, input="", capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
-        if words[-1] not in ("shell", "dashboard"):  # which wait for somebody
+        if words[-1] != "shell":
             assert done.stdout, command
 
 
