@@ -25,6 +25,7 @@ LIVE = {
     "null::varchar as concept",
 }
 ASKED = [file for folder in ("macros", "dashboard", "live") for file in sqlfile.load_folder(folder).values()]
+TRACK = "select position, amino_acid, value, activation from protein_activations(?, ?) where feature = ?"
 VALUES: dict[str, Any] = {
     "wanted_accessions": [], "flank": 1, "n_cells": 1, "n_lanes": 1, "k": 1, "cut": 0.5, "length": 1,
     "lowest": 0.0, "highest": 1.0, "wanted_feature": 0, "wanted_position": 1, "known_first": False,
@@ -156,18 +157,18 @@ def few() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_a_track_has_the_active_residues_alone_in_their_order(few: duckdb.DuckDBPyConnection) -> None:
-    assert answer(few, "from feature_track(?, 0, 'P0')", SAE) == [
+    assert answer(few, TRACK, SAE, "P0", 0) == [
         (3, "D", 1.0, 0.5), (4, "E", 2.0, 1.0), (9, "K", 2.0, 1.0), (10, "L", 0.5, 0.25),
     ]  # fmt: skip
 
 
 def test_an_activation_above_its_scale_is_not_clipped(few: duckdb.DuckDBPyConnection) -> None:
-    assert answer(few, "from feature_track(?, 0, ?)", SAE, "O'N") == [(1, "A", 5.0, 2.5)]
+    assert answer(few, TRACK, SAE, "O'N", 0) == [(1, "A", 5.0, 2.5)]
     assert answer(few, "from feature_strips(?, 0, ?)", SAE, ["O'N"]) == [("O'N", 1, 1, 2.5)]
 
 
 def test_an_unscaled_feature_has_no_number_anywhere(few: duckdb.DuckDBPyConnection) -> None:
-    assert answer(few, "from feature_track(?, 2, ?)", SAE, "O'N") == [(1, "A", 7.0, None)]
+    assert answer(few, TRACK, SAE, "O'N", 2) == [(1, "A", 7.0, None)]
     assert answer(few, "from feature_strips(?, 2, ?)", SAE, ["O'N"]) == [("O'N", 1, 1, None)]
     assert answer(few, "from feature_windows(?, 2, ?)", SAE, ["O'N", "P2"]) == []
 
@@ -222,7 +223,7 @@ def test_what_is_not_there_has_no_rows(
     assert answer(few, f"from {macro}(?, ?, ?::varchar[])", sae, feature, accessions) == []
     accession = accessions[0] if accessions else None
     if accession != "P0" or feature != 0 or sae != SAE:
-        assert answer(few, "from feature_track(?, ?, ?)", sae, feature, accession) == []
+        assert answer(few, TRACK, sae, accession, feature) == []
         assert answer(few, "from feature_bins(?, ?)", sae, feature) == []
 
 

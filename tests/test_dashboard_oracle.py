@@ -31,6 +31,7 @@ PAIR = (
     "test_f1_per_domain", "test_precision", "test_recall_per_domain",
     "is_best", "is_testable", "is_found",
 )  # fmt: skip
+TRACK = "select position, amino_acid, value, activation from protein_activations($e, $a) where feature = $f"
 
 
 def answer(con: duckdb.DuckDBPyConnection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
@@ -144,7 +145,7 @@ def compare_features(
         found = answer(con, "from feature_windows($e, $f, $s, flank := $k)", **values, s=some, k=k)
         assert_rows(found, expected.feature_windows(facts, SAE, feature, some, k))
         for accession in some:
-            found = answer(con, "from feature_track($e, $f, $a)", **values, a=accession)
+            found = answer(con, TRACK, **values, a=accession)
             assert_rows(found, expected.feature_track(facts, SAE, feature, accession))
     assert_rows(
         answer(con, "from feature_landscape($e, k := $k)", e=SAE, k=k),
@@ -251,7 +252,7 @@ def test_demo_features_are_those_of_the_oracle(read_demo: Demo, telling: list[in
         found = answer(con, "from feature_windows($e, $f, $s)", **values, s=shown)
         assert_rows(found, expected.feature_windows(facts, DEMO, feature, shown))
         for accession in shown[:4]:
-            found = answer(con, "from feature_track($e, $f, $a)", **values, a=accession)
+            found = answer(con, TRACK, **values, a=accession)
             assert_rows(found, expected.feature_track(facts, DEMO, feature, accession))
 
 

@@ -107,7 +107,8 @@ def test_a_protein_that_is_chosen_has_its_residues_and_annotations_follow(
         assert not app.exception
         assert any(chosen in part.value for part in app.subheader)
         shown = table_with(app, "position", "amino_acid", "activation")
-        track = rows(demo_warehouse, f"from feature_track('demo-sae', {FEATURE}, '{chosen}')")
+        active = f"from protein_activations('demo-sae', '{chosen}') where feature = {FEATURE}"
+        track = rows(demo_warehouse, active)
         assert sorted(shown["position"]) == track["position"].to_list()
         assert shown["activation"].is_sorted(descending=True)
 

@@ -267,9 +267,16 @@ def test_an_empty_warehouse_is_asked(warehouse: Path, monkeypatch: pytest.Monkey
 
 
 def test_example_values_that_are_hostile_are_quoted(root: Path) -> None:
-    file = sqlfile.load("macros", "feature_track")
-    values = {"sae": "a'); drop table x; --", "feature": 1, "accession": "it's", "concept": None}
-    assert dictionary.call(file, values) == "from feature_track('a''); drop table x; --', 1, 'it''s')"
+    file = sqlfile.load("macros", "residue_features")
+    values = {
+        "sae": "a'); drop table x; --",
+        "feature": 1,
+        "accession": "it's",
+        "position": 1,
+        "concept": None,
+    }
+    said = dictionary.call(file, values)
+    assert said.removeprefix("from residue_features") == "('a''); drop table x; --', 'it''s', 1)"
 
 
 HOSTILE = (

@@ -22,7 +22,12 @@ Not `protein`, which is what the page of proteins has in its address: Streamlit 
 page under the name of a widget that this one has."""
 _ZOOM = "zoom"
 _MOST_RESIDUES, _MOST_LANES = 1500, 12
-_PROTEIN = "select accession, name, length, sequence from proteins where accession = $protein"
+_PROTEIN = "select accession, name, length from proteins where accession = $protein"
+TRACK = "from protein_activations($sae, $protein) where feature = $feature"
+_STRONGEST = (
+    "select * exclude (feature) from protein_activations($sae, $protein) where feature = $feature "
+    "order by activation desc, position limit $n"
+)
 
 
 def show(values: dict[str, Any], rows: pl.DataFrame, *, only: str | None = None) -> None:
@@ -150,7 +155,7 @@ def _closely(values: dict[str, Any], accession: str, spans: pl.DataFrame, *, loo
     if button.button("All its features", icon=":material/view_timeline:", width="stretch"):
         frame.current().go("protein", {"protein": accession})
     residues = reader.rows(
-        "from feature_track($sae, $feature, $protein) order by activation desc, position limit $n",
+        _STRONGEST,
         {**values, "protein": accession, "n": _MOST_RESIDUES},
     )
     if not len(residues):

@@ -146,9 +146,7 @@ def _closely(values: dict[str, Any], protein: dict[str, Any], features: list[int
             bind="query-params",
             help="One of those above; a click on a cell chooses it, too.",
         )
-        residues = frame.current().reader.rows(
-            "from feature_track($sae, $feature, $protein)", {**values, "feature": feature}
-        )
+        residues = frame.current().reader.rows(examples.TRACK, {**values, "feature": feature})
         examples.structure(protein, residues, what=f"feature {feature}")
 
 
