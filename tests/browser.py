@@ -149,3 +149,18 @@ def browser() -> Iterator[Visits]:
             yield visits
         finally:
             chromium.close()
+
+
+# No part of a page is being computed now, and none was for so many milliseconds.
+_AT_REST = """milliseconds => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    const isDone = app !== null && app.dataset.testScriptState === "notRunning";
+    const now = performance.now();
+    window.__atRestSince = isDone ? (window.__atRestSince ?? now) : undefined;
+    return isDone && now - window.__atRestSince >= milliseconds;
+}"""
+
+
+def wait_at_rest(page: Page, *, timeout: float, rest: float = 700) -> None:
+    """Wait until the server has had nothing to compute for a page, for `rest` of at most `timeout` milliseconds."""
+    page.wait_for_function(_AT_REST, arg=rest, polling=50, timeout=timeout)

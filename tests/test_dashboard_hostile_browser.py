@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from interplm_wh.ask import verify
-from tests.browser import Visits, dashboard, free_port
+from tests.browser import Visits, dashboard, free_port, wait_at_rest
 
 pytestmark = pytest.mark.slow
 SLOWLY = 30_000  # milliseconds, on a busy machine
@@ -52,10 +52,7 @@ def served(root: Path) -> Iterator[str]:
 
 def settled(page: Page) -> Page:
     """Wait until a page is drawn, and look that nothing was injected into it."""
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible(
-        timeout=SLOWLY
-    )
-    page.wait_for_timeout(700)
+    wait_at_rest(page, timeout=SLOWLY)
     assert page.locator(INJECTED).count() == 0
     assert page.evaluate("window.__pwned === undefined")
     assert page.get_by_text("Traceback").count() == 0

@@ -17,8 +17,6 @@ from interplm_wh.store.transaction import write
 
 log = logging.getLogger(__name__)
 DAY = 86_400.0
-# A reader that began to list a folder under its old name goes on under the new one: it is done by then.
-_LISTED = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,13 @@ def vacuum(warehouse: str | Path, *, min_age_seconds: float = DAY) -> VacuumRepo
                 n_kept += 1
                 continue
             n_bytes += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            # Away at once: whoever lists a folder with half of its files sees half of its rows, and no error.
+            # Away at once: whoever reads a folder with half of its files gets half of its rows, and no error.
+            # Of a list made meanwhile no file opens any more, and that is an error, after which one asks again.
             # Beside it, since a lake may lie on a disk of its own; the next vacuum takes what is left there.
             gone.append(folder.rename(folder.with_name(f"gone-{folder.name}")))
+        for folder in gone:
+            shutil.rmtree(folder)
+        # After the folders, since what the table in one of them named is named no more.
         for file in _unnamed_structures(root):
             if time.time() - file.stat().st_mtime < min_age_seconds:
                 n_kept += 1
@@ -80,10 +82,6 @@ def vacuum(warehouse: str | Path, *, min_age_seconds: float = DAY) -> VacuumRepo
             n_bytes += file.stat().st_size
             file.unlink()
             n_structures += 1
-        if gone:
-            time.sleep(_LISTED)
-        for folder in gone:
-            shutil.rmtree(folder)
     return VacuumReport(len(gone), n_bytes, n_kept, n_structures)
 
 
