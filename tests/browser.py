@@ -162,5 +162,5 @@ _AT_REST = """milliseconds => {
 
 
 def wait_at_rest(page: Page, *, timeout: float, rest: float = 700) -> None:
-    """Wait until the server has had nothing to compute for a page, for `rest` of at most `timeout` milliseconds."""
+    """Wait, at most `timeout` milliseconds, until nothing of a page was computed for `rest` milliseconds."""
     page.wait_for_function(_AT_REST, arg=rest, polling=50, timeout=timeout)

@@ -69,7 +69,7 @@ def vacuum(warehouse: str | Path, *, min_age_seconds: float = DAY) -> VacuumRepo
                 continue
             n_bytes += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
             # Away at once: whoever reads a folder with half of its files gets half of its rows, and no error.
-            # Of a list made meanwhile no file opens any more, and that is an error, after which one asks again.
+            # Of a list made meanwhile no file opens any more: an error, after which one asks again.
             # Beside it, since a lake may lie on a disk of its own; the next vacuum takes what is left there.
             gone.append(folder.rename(folder.with_name(f"gone-{folder.name}")))
         for folder in gone:
