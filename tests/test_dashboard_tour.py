@@ -19,7 +19,7 @@ PAGES = {
     "feature?feature=249": "Feature 249",
     "concept?concept=Signal+peptide_any": "Signal peptide_any",
     "protein?protein=DEMO00007": "DEMO00007",
-    "sequence?text=MKKRRFFLVFFALLLGEARAGTNVRRGAGDRCGNFFTCKVGLVCPLSG": "Which features has a sequence?",
+    "sequence?text=MKKRRFFLVFFALLLGEARAGTNVRRGAGDRCGNFFTCKVGLVCPLSG": "Which features does a sequence have?",
     "compare": "Two SAEs side by side",
     "sql?sql=from+saes": "Ask in SQL",
 }

@@ -46,7 +46,9 @@ def query(warehouse: str | Path, sql: str) -> pa.Table:
         except InputError as error:
             raise InputError(f"{error}; for more, use: interplm-wh shell") from error
         except duckdb.Error as error:
-            raise InputError(str(error)) from error
+            damaged = f"; to see whether it is damaged: interplm-wh -w {warehouse} verify"
+            hint = damaged if str(wh.path / layout.LAKE) in str(error) else ""
+            raise InputError(f"{error}{hint}") from error
 
 
 def write_rows(rows: pa.Table, to: IO[bytes], *, form: Format) -> None:

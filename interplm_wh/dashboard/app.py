@@ -30,10 +30,9 @@ def main(root: Path) -> None:
     chosen = st.navigation(pages, position="top")
     try:
         frame.begin(root, {page.url_path: page for page in pages})
+        chosen.run()
     except InterplmError as error:  # the warehouse is gone, locked, or of another version
         st.error(frame.plain_lines(str(error)))
-        return
-    chosen.run()
 
 
 main(Path(sys.argv[1]))

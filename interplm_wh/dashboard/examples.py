@@ -22,6 +22,10 @@ Not `protein`, which is what the page of proteins has in its address: Streamlit 
 page under the name of a widget that this one has."""
 _ZOOM = "zoom"
 _MOST_RESIDUES, _MOST_LANES = 1500, 12
+_ENCODED = (
+    "select true as is_encoded from encodings where sae = $sae "
+    "and protein_id = (select protein_id from proteins where accession = $protein)"
+)
 _PROTEIN = "select accession, name, length from proteins where accession = $protein"
 TRACK = "from protein_activations($sae, $protein) where feature = $feature"
 _STRONGEST = (
@@ -96,10 +100,12 @@ def _overview(
         on_select=_from_chart,
         selection_mode=PICK,
         key="strips",
-        alt=f"{len(rows)} proteins, coloured where feature {values['feature']} is active; "
+        alt=f"{frame.counted(len(rows), 'protein')}, coloured where feature {values['feature']} is active; "
         "the same proteins are in the table that follows",
     )
-    with st.expander(f"These {len(rows)} proteins as a table"):
+    with st.expander(
+        f"{'This' if len(rows) == 1 else 'These'} {frame.counted(len(rows), 'protein')} as a table"
+    ):
         st.dataframe(
             rows,
             hide_index=True,
@@ -159,11 +165,11 @@ def _closely(values: dict[str, Any], accession: str, spans: pl.DataFrame, *, loo
         {**values, "protein": accession, "n": _MOST_RESIDUES},
     )
     if not len(residues):
-        st.info(
-            f"Feature {values['feature']} is not active on {frame.plain(accession)}, or the protein was not "
-            f"encoded by {frame.plain(values['sae'])}."
-        )
-        return
+        name, is_encoded = frame.plain(accession), reader.row(_ENCODED, {**values, "protein": accession})
+        if not is_encoded:
+            st.info(f"{name} was not encoded by {frame.plain(values['sae'])}.")
+            return
+        st.info(f"Feature {values['feature']} is not active on {name}.")
     asked = {**values, "proteins": (accession,)}
     cells = residues.with_columns(start="position", stop="position")
     if protein["length"] > _MOST_RESIDUES:
@@ -179,13 +185,14 @@ def _closely(values: dict[str, Any], accession: str, spans: pl.DataFrame, *, loo
     with left:
         st.altair_chart(drawn, alt=f"Activation along {accession}, with its annotations beneath")
         st.caption("Drag to move along the protein, scroll to zoom.")
-        _residues(residues)
+        if len(residues):
+            _residues(residues)
     with right:
         structure(protein, residues, what=f"feature {values['feature']}")
 
 
 def _residues(residues: pl.DataFrame) -> None:
-    with st.expander(f"Its {len(residues):,} active residues as a table"):
+    with st.expander(f"Its {frame.counted(len(residues), 'active residue')} as a table"):
         st.dataframe(
             residues,
             hide_index=True,

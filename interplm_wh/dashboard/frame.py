@@ -17,8 +17,11 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from streamlit.navigation.page import StreamlitPage
 
 from interplm_wh.dashboard.reading import Reader
+from interplm_wh.errors import InterplmError
 
 _FRAME = "frame"
+_REFUSED = "refused"
+"""Of the session: what the address named that is not there."""
 EXAMPLES_OF = "examples_of"
 """Of the session: the proteins that the page showed last."""
 ACTIVATION_COLUMNS: dict[str, ColumnConfig | str | None] = {
@@ -28,6 +31,7 @@ ACTIVATION_COLUMNS: dict[str, ColumnConfig | str | None] = {
     "n_residues": st.column_config.NumberColumn("residues with it", format="localized"),
     "amino_acid": "amino acid",
 }
+ADD_SAE = "add sae SOURCE --name NAME --plm PLM --layer LAYER"
 _WHOLE = ("feature", "residue")
 """What of an address is a whole number."""
 _MARKUP = "\\`*_{}[]()<>#+-.!|~$:&="
@@ -75,6 +79,9 @@ def begin(root: Path, pages: Mapping[str, StreamlitPage]) -> None:
     The SAE is chosen here and not by a page, so that the choice holds from one page to the next.
     """
     _drop_infinite()
+    refused = st.session_state.pop(_REFUSED, None)
+    if refused:
+        st.warning(refused, icon=":material/search_off:")
     reader = Reader(root)
     with st.sidebar:
         st.caption("Warehouse")
@@ -101,6 +108,34 @@ def _is_infinite(text: str) -> bool:
         return False
 
 
+def refuse(name: str, what: str) -> None:
+    """Draw the page again without a value that is not there, and say so.
+
+    Parameters
+    ----------
+    name : str
+        Of the value, in the address and in the session.
+    what : str
+        What is not there, as Markdown.
+    """
+    if name in st.query_params:
+        del st.query_params[name]
+    st.session_state.pop(name, None)
+    st.session_state[_REFUSED] = what
+    st.rerun()
+
+
+def follow(name: str, default: Any) -> None:
+    """Let a widget that stands where it stood by itself go on to a new default.
+
+    The address holds only what was chosen otherwise: opened again, it would show the new default.
+    """
+    before = f"{name} by itself"
+    if name in st.session_state and st.session_state[name] == st.session_state.get(before, default):
+        st.session_state[name] = default
+    st.session_state[before] = default
+
+
 def current() -> Frame:
     """Return the frame of this run."""
     found: Frame = st.session_state[_FRAME]
@@ -122,7 +157,7 @@ def picked_row(
 ) -> dict[str, Any] | None:
     """Draw a table of which one row can be chosen, and return that row."""
     event = st.dataframe(
-        rows,
+        rows.with_columns(pl.col(pl.String).fill_null("")),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -160,8 +195,15 @@ def origin(sae: Mapping[str, Any]) -> str:
 
 
 def no_sae() -> None:
-    """Say that no SAE has results yet."""
-    nothing_yet("There is no SAE with results yet.", ["add sae", "encode --sae NAME", "build"])
+    """Say that no SAE has results yet, and which commands are left to be run."""
+    reader = current().reader
+    (counts,) = reader.ask("warehouse_counts").to_dicts()
+    saes = reader.ask("encoded_saes").to_dicts()
+    steps = [] if counts["n_proteins"] else ["add proteins FILE"]
+    steps += [] if counts["n_annotations"] else ["add annotations FILE"]
+    steps += [f"encode --sae {shlex.quote(row['sae'])}" for row in saes if not row["is_encoded"]]
+    steps += [] if saes else [ADD_SAE, "encode --sae NAME"]
+    nothing_yet("There is no SAE with results yet.", [*steps, "build"])
 
 
 def neurons_commands(sae: Mapping[str, Any]) -> list[str]:
@@ -179,16 +221,34 @@ def nothing_yet(what: str, commands: list[str]) -> None:
 
 def command(*commands: str) -> None:
     """Show commands for this warehouse, to be copied."""
-    name = shlex.quote(current().reader.path.name)
-    st.code("\n".join(f"interplm-wh -w {name} {words}" for words in commands), language="sh", wrap_lines=True)
+    where = shlex.quote(_from_here(current().reader.path))
+    st.code(
+        "\n".join(f"interplm-wh -w {where} {words}" for words in commands), language="sh", wrap_lines=True
+    )
+
+
+def _from_here(path: Path) -> str:
+    """Return a path as it is typed in the folder where the server was started."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 @st.fragment(run_every=_LOOK_EVERY)
 def _news() -> None:
     warehouse = current().reader.warehouse
-    if warehouse.is_outdated and st.button("There is newer data: load it", icon=":material/refresh:"):
+    try:
+        is_outdated = warehouse.is_outdated
+    except InterplmError as error:
+        st.error(plain_lines(str(error)))
+        return
+    if is_outdated and st.button("There is newer data: load it", icon=":material/refresh:"):
         warehouse.refresh()
         st.rerun()
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things, such as '1 row' and '2,000 rows'."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def plain(text: str) -> str:

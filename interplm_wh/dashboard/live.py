@@ -12,10 +12,10 @@ import pyarrow as pa
 import streamlit as st
 
 from interplm_wh import hub, sqlfile, store
+from interplm_wh.dashboard.reading import Reader
 from interplm_wh.encode import models
 from interplm_wh.errors import InputError, faults_message
 from interplm_wh.ingest import fasta
-from interplm_wh.store import Warehouse
 
 MOST_SEQUENCES, MOST_RESIDUES = 20, 6000
 """What one question may hold: seconds on a CPU."""
@@ -91,23 +91,23 @@ def encode(root: Path, sae: str, sha256: str, sequences: dict[str, str]) -> pa.T
     return pa.concat_tables(parts) if parts else _SCHEMA.empty_table()
 
 
-def features_of(wh: Warehouse, sae: str, activations: pa.Table) -> pl.DataFrame:
+def features_of(reader: Reader, sae: str, activations: pa.Table) -> pl.DataFrame:
     """Return the rows of `sql/live/live_features.sql`."""
     file = sqlfile.load("live", "live_features")
-    return wh.polars(file.sql, file.bind({"sae": sae}), tables={"live_activations": activations})
+    return reader.rows_beside({"live_activations": activations}, file.sql, file.bind({"sae": sae}))
 
 
 def neighbours_of(
-    wh: Warehouse, sae: str, features: pl.DataFrame, *, sequence: str, k: int = 10
+    reader: Reader, sae: str, features: pl.DataFrame, *, sequence: str, k: int = 10
 ) -> pl.DataFrame:
     """Return the rows of `sql/live/live_neighbours.sql`."""
     file = sqlfile.load("live", "live_neighbours")
     values = file.bind({"sae": sae, "sequence": sequence, "k": k})
-    return wh.polars(file.sql, values, tables={"live_features": features.to_arrow()})
+    return reader.rows_beside({"live_features": features.to_arrow()}, file.sql, values)
 
 
 def cells_of(
-    wh: Warehouse,
+    reader: Reader,
     sae: str,
     activations: pa.Table,
     features: pl.DataFrame,
@@ -121,4 +121,4 @@ def cells_of(
     file = sqlfile.load("live", "live_cells")
     values = file.bind({"sae": sae, "sequence": sequence, "length": length, "k": k, "n_cells": n_cells})
     tables = {"live_activations": activations, "live_features": features.to_arrow()}
-    return wh.polars(file.sql, values, tables=tables)
+    return reader.rows_beside(tables, file.sql, values)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import streamlit as st
 
 from interplm_wh import sqlfile, store
 from interplm_wh.errors import InterplmError
 from interplm_wh.store import Warehouse
-from interplm_wh.store.reader import GONE
 
 _ANSWERS = 500
+_log = logging.getLogger(__name__)
 
 
 @st.cache_resource(scope="session", show_spinner=False, max_entries=1)
@@ -67,16 +69,14 @@ class Reader:
         Where a vacuum has removed what this session had open, the page is drawn again from the newest
         publish, as a whole: it never holds numbers of two. Files that cannot be read are named on it.
         """
-        try:
-            return _answer(str(self.path), self.warehouse.stamp, sql, tuple(sorted(values.items())))
-        except _NewerPublish:
-            st.rerun()
-        except InterplmError as error:
-            _say(str(error))
-        except duckdb.Error as error:
-            if not GONE.search(str(error)):
-                raise
-            _say(str(error).partition("\n")[0])
+        asked = tuple(sorted(values.items()))
+        return _readable(lambda: _answer(str(self.path), self.warehouse.stamp, sql, asked))
+
+    def rows_beside(
+        self, tables: Mapping[str, pa.Table], sql: str, values: Mapping[str, Any] = MappingProxyType({})
+    ) -> pl.DataFrame:
+        """Return the rows of a query over the warehouse and `tables`."""
+        return _readable(lambda: self.warehouse.polars(sql, values, tables=tables))
 
     def ask(self, name: str, values: Mapping[str, Any] = MappingProxyType({})) -> pl.DataFrame:
         """Return the rows of a file of `sql/dashboard/`."""
@@ -87,6 +87,20 @@ class Reader:
         """Return the first row, or None."""
         found = self.rows(sql, values)
         return found.row(0, named=True) if len(found) else None
+
+
+def _readable(ask: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    """Return the rows of a question; of one that cannot be answered, say on the page why."""
+    try:
+        return ask()
+    except _NewerPublish:
+        st.rerun()
+    except InterplmError as error:
+        _say(str(error))
+    except duckdb.Error as error:
+        _log.warning("a question of the page failed", exc_info=error)
+        first, *_ = str(error).splitlines()
+        _say(f"{first}\nTo see which files are damaged: interplm-wh verify")
 
 
 def _say(fault: str) -> NoReturn:

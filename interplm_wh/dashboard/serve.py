@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -98,7 +99,8 @@ def serve(
         options += [f"--server.allowedHosts={name}" for name in _OWN_NAMES]
     if open_browser:
         threading.Thread(target=_open_browser, args=(host, port), daemon=True).start()
-    return _run([sys.executable, "-P", "-m", "streamlit", "run", str(APP), *options, "--", str(root)])
+    server = [sys.executable, "-P", "-m", "interplm_wh.dashboard.server", str(os.getpid())]
+    return _run([*server, "run", str(APP), *options, "--", str(root)])
 
 
 def _open_browser(host: str, port: int) -> None:

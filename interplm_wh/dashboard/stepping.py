@@ -38,20 +38,26 @@ def choose(sae: dict[str, Any]) -> tuple[int, list[int]]:
 
 
 def _numbered(sae: str, found: list[int]) -> int:
-    highest = frame.current().reader.row(
-        "select max(feature) as n from features where sae = $sae", {"sae": sae}
-    )
-    if _FEATURE not in st.session_state and _FEATURE not in st.query_params:
+    highest = (frame.current().reader.row(_HIGHEST, {"sae": sae}) or {})["n"]
+    # What stands in the address counts where the session has nothing yet.
+    asked = str(st.session_state.get(_FEATURE, st.query_params.get(_FEATURE, "")))
+    if asked and not (asked.isdecimal() and int(asked) <= highest):
+        frame.refuse(
+            _FEATURE,
+            f"There is no feature {frame.plain(asked)} in {frame.plain(sae)}, whose features are 0 to "
+            f"{highest}.",
+        )
+    if not asked:
         st.session_state[_FEATURE] = _first(sae, found)
     now: int = st.number_input(
         "Feature",
         min_value=0,
-        max_value=(highest or {})["n"],
+        max_value=highest,
         step=1,
         key=_FEATURE,
         bind="query-params",
         width=220,
-        help="Number of the feature, counted from 0 as in the checkpoint.",
+        help=f"Number of the feature, 0 to {highest}, as in the checkpoint.",
     )
     return now
 
@@ -88,7 +94,7 @@ def _filtered(sae: str) -> list[int]:
         )["feature"]
         .to_list()
     )
-    st.caption(f"{len(found):,} features. Previous, Next and Random go through these.")
+    st.caption(f"{frame.counted(len(found), 'feature')}. Previous, Next and Random go through these.")
     return found
 
 

@@ -144,9 +144,7 @@ class PLM(ABC):
         """
         faults = [fault for name, text in sequences.items() if (fault := self._fault(name, text))]
         if faults:
-            remedy = (
-                "replace the letters by X in the input, or remove the proteins (remove proteins ACCESSION)"
-            )
+            remedy = "replace the letters by X in the input, or leave these sequences out"
             raise InputError(faults_message(f"{self.name} cannot read these sequences", faults, remedy))
 
     def _fault(self, accession: str, sequence: str) -> str | None:

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -59,8 +59,8 @@ def hold(path: Path, command: str, *, wait_seconds: float = 0.0) -> Iterator[Non
         since = datetime.now(UTC).isoformat(timespec="seconds")
         who = {"pid": os.getpid(), "host": socket.gethostname(), "command": command, "since": since}
         handle.truncate(0)
-        handle.write(json.dumps(who))
-        handle.flush()
+        with suppress(OSError):  # it only tells others; on a full disk `vacuum` goes on without it
+            os.write(handle.fileno(), json.dumps(who).encode())
         try:
             yield
         finally:

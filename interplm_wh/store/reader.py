@@ -73,7 +73,13 @@ class Warehouse:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether there is a newer publish than the one that is open."""
+        """Whether there is a newer publish than the one that is open.
+
+        Raises
+        ------
+        NotThereError
+            If the warehouse is there no more.
+        """
         return _stamp(self.path / layout.CATALOGUE) != self.stamp
 
     def refresh(self) -> bool:
@@ -157,7 +163,10 @@ class Warehouse:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise NotThereError(f"there is no warehouse at {path.parent} any more") from error
     return status.st_ino, status.st_mtime_ns
 
 

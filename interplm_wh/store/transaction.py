@@ -359,23 +359,35 @@ def write(
     LockedError
         If another process is writing, or has opened the catalogue for writing.
     """
+    with (
+        hold(path, command=command, wait_seconds=wait_seconds) as root,
+        nullcontext(staging) if staging is not None else stage(root) as place,
+    ):
+        transaction = Transaction(root, place, command=command, settings=settings or {})
+        try:
+            yield transaction
+        finally:
+            transaction.close()
+            shutil.rmtree(place.scratch, ignore_errors=True)
+
+
+@contextmanager
+def hold(path: str | Path, *, command: str, wait_seconds: float = SHORT_WAIT) -> Iterator[Path]:
+    """Hold the lock of a warehouse and remove what a killed writer left; yields its folder.
+
+    Parameters and errors are those of `write`.
+    """
     root = layout.root_of(path)
     if not (root / layout.CATALOGUE).exists() and command != "init":
         raise NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {path} init")
     with lock.hold(root / layout.LOCK, command, wait_seconds=wait_seconds):
         published.refuse_log(root)
         remove_leftovers(root, lambda: named_folders(root))
-        with nullcontext(staging) if staging is not None else stage(root) as place:
-            transaction = Transaction(root, place, command=command, settings=settings or {})
-            try:
-                yield transaction
-            finally:
-                transaction.close()
-                shutil.rmtree(place.scratch, ignore_errors=True)
+        yield root
 
 
 def named_folders(root: Path) -> set[str]:
-    """Return the folders that the published catalogue names."""
+    """Return the folders that the published catalogue names: its own, and those of the one before."""
     if not (root / layout.CATALOGUE).exists():
         return set()
     with duckdb.connect() as con:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from interplm_wh.store import layout
-from interplm_wh.store.transaction import write
+from interplm_wh.store.transaction import hold, named_folders
 
 log = logging.getLogger(__name__)
 DAY = 86_400.0
@@ -54,13 +54,12 @@ def vacuum(warehouse: str | Path, *, min_age_seconds: float = DAY) -> VacuumRepo
     min_age_seconds : float
         Younger folders are kept, since a reader may have opened a catalogue that names them.
     """
-    root = Path(warehouse).resolve()
+    root = layout.root_of(warehouse)
     n_bytes = n_kept = n_structures = 0
     gone: list[Path] = []
-    with write(root, command="vacuum") as tx:
-        named = {
-            folder for (folder,) in tx.con.execute("select folder from folders").fetchall()
-        } | tx.previous
+    # Nothing is written: on a full disk, too, it frees space.
+    with hold(root, command="vacuum"):
+        named = named_folders(root)
         for folder in _folders(root):
             if folder.relative_to(root).as_posix() in named:
                 continue

@@ -2,7 +2,7 @@
 -- grain:  accession
 -- inputs: proteins, protein_features
 -- params: none
--- what:   How do I join a table of my own? (put read_csv('mine.csv') where the values stand)
+-- what:   How do I join a table of my own? (in the shell, put read_csv('mine.csv') where the values stand)
 with
 mine as (
     select

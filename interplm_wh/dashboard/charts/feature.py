@@ -9,14 +9,17 @@ from altair.typing import ChartType
 from interplm_wh.dashboard.charts.look import ONE
 
 
-def histogram(rows: pl.DataFrame) -> ChartType:
+def histogram(rows: pl.DataFrame, *, highest: float) -> ChartType:
     """Draw residues per activation.
 
     Parameters
     ----------
     rows : DataFrame
         Of `activation_histogram`: the last bin is open.
+    highest : float
+        Highest activation of the feature; above 1 where the scale was not taken from these proteins.
     """
+    beyond = f"; the last bar: all up to {highest:.3g}" if highest > 1 else ""
     shown = rows.select(
         pl.col("bin_low"),
         pl.when(pl.col("bin_high").is_infinite())
@@ -24,6 +27,10 @@ def histogram(rows: pl.DataFrame) -> ChartType:
         .otherwise(pl.col("bin_high"))
         .alias("bin_end"),
         pl.col("n_residues"),
+        pl.when(pl.col("bin_high").is_infinite())
+        .then(pl.lit(f"{max(highest, 1):.3g}"))
+        .otherwise(pl.col("bin_high").round(2).cast(pl.String))
+        .alias("up_to"),
         pl.lit(0.8).alias("foot"),  # a logarithmic axis has no 0
     )
     chart: ChartType = (
@@ -31,14 +38,17 @@ def histogram(rows: pl.DataFrame) -> ChartType:
         .mark_bar(color=ONE, opacity=0.9)
         .encode(
             x=alt.X(
-                "bin_low:Q", bin="binned", title="Activation (1 = highest seen)", scale=alt.Scale(nice=False)
+                "bin_low:Q",
+                bin="binned",
+                title=f"Activation (1: the feature's scale{beyond})",
+                scale=alt.Scale(nice=False),
             ),
             x2="bin_end:Q",
             y=alt.Y("n_residues:Q", scale=alt.Scale(type="log", domainMin=0.8), title="Residues (log)"),
             y2="foot:Q",
             tooltip=[
                 alt.Tooltip("bin_low:Q", title="from", format=".2f"),
-                alt.Tooltip("bin_end:Q", title="to", format=".2f"),
+                alt.Tooltip("up_to:N", title="to"),
                 alt.Tooltip("n_residues:Q", title="residues", format=","),
             ],
         )

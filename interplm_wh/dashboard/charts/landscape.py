@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import KINDS, NO_KIND, PLAIN, drawable, kinds_of
+from interplm_wh.dashboard.charts.look import KINDS, NO_KIND, PLAIN, columns_of, drawable, kinds_of
 
 PICK = "pick"
 _OTHER = "another category"
@@ -30,8 +30,9 @@ def landscape(rows: pl.DataFrame) -> ChartType:
         .then(pl.col("category"))
         .otherwise(pl.lit(_OTHER))
         .alias("kind"),
-        pl.col("concept").fill_null("-"),
-    )
+        pl.col("concept").fill_null(NO_KIND),
+        f1=pl.col("test_f1_per_domain").round(2).cast(pl.String).fill_null("-"),
+    ).sort(pl.col("concept") != NO_KIND, maintain_order=True)  # those are drawn last, over the others
     others = {_OTHER: KINDS[_KINDS], NO_KIND: PLAIN}
     there = [*kinds, *(name for name in others if (shown["kind"] == name).any())]
     colours = [*KINDS[: len(kinds)], *(others[name] for name in there[len(kinds) :])]
@@ -50,20 +51,20 @@ def landscape(rows: pl.DataFrame) -> ChartType:
             color=alt.Color(
                 "kind:N",
                 scale=alt.Scale(domain=there, range=colours),
-                legend=alt.Legend(title="Best concept", orient="bottom", columns=4, labelLimit=220),
+                legend=alt.Legend(
+                    title="Best concept", orient="bottom", columns=columns_of(170), labelLimit=220
+                ),
             ),
-            order=alt.Order("has_kind:Q"),
             tooltip=[
                 alt.Tooltip("feature:Q", title="feature", format="d"),
                 alt.Tooltip("concept:N", title="best concept"),
-                alt.Tooltip("test_f1_per_domain:Q", title="its F1 on test", format=".2f"),
+                alt.Tooltip("f1:N", title="its F1 on test"),
                 alt.Tooltip("n_proteins:Q", title="proteins", format=","),
                 alt.Tooltip("pct_proteins:Q", title="% of proteins", format=".2f"),
                 alt.Tooltip("avg_pct_residues_when_present:Q", title="% of their residues", format=".2f"),
                 alt.Tooltip("mean_activation:Q", title="mean activation", format=".2f"),
             ],
         )
-        .transform_calculate(has_kind=f"datum.kind == '{NO_KIND}' ? 0 : 1")
         .add_params(pick)
     )
     return alt.layer(points).properties(height=480)

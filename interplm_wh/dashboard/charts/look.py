@@ -38,7 +38,8 @@ def activation_scale(*, dark: bool) -> alt.Scale:
 
 def activation_colour(*, dark: bool, orient: Literal["top", "bottom"] = "top") -> alt.Color:
     """Return the channel that colours by normalised activation, with its legend."""
-    legend = alt.Legend(title="Activation", orient=orient)
+    most = "datum.value >= 1 ? '1 and more' : datum.label"  # the scale ends there, activations need not
+    legend = alt.Legend(title="Activation", orient=orient, labelExpr=most)
     return alt.Color("activation:Q", scale=activation_scale(dark=dark), legend=legend)
 
 
@@ -79,6 +80,11 @@ def kinds_of(column: pl.Series, *, most: int = len(KINDS)) -> list[str]:
 def kind_scale(kinds: list[str], *, others: tuple[str, ...] = ()) -> alt.Scale:
     """Return one colour per kind, and grey for the others."""
     return alt.Scale(domain=[*kinds, *others], range=[*KINDS[: len(kinds)], *(PLAIN for _ in others)])
+
+
+def columns_of(width: int) -> alt.ExprRef:
+    """Return how many columns of so many pixels a legend below a chart has, in any window."""
+    return alt.ExprRef(expr=f"max(1, floor(width / {width}))")
 
 
 def by_category(rows: pl.DataFrame, kinds: list[str]) -> tuple[pl.DataFrame, alt.Scale]:

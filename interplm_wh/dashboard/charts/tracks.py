@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
 import polars as pl
 from altair.typing import ChartType
@@ -10,14 +12,21 @@ from interplm_wh.dashboard.charts.look import (
     PLAIN,
     activation_colour,
     by_category,
+    columns_of,
+    kinds_of,
     letter_colour,
     literal,
 )
 
 _STRIP, _LANE, _GAP = 0.42, 0.09, 0.02
 """Heights, in rows of one protein each."""
-ROW = 64
+ROW = 50
 """Pixels of a row."""
+_ABOVE, _AXIS, _BELOW, _ENTRY = 62, 46, 38, 17
+"""Pixels of the scale of activations, of the axis, and of the legend below: its title, each of its lines."""
+_ENTRY_WIDTH = 150
+_FEWEST = 3
+"""Entries of a line of the legend in a narrow window."""
 PICK = "picked"
 _FRAME = "#D55E00"
 _OF_RESIDUES = [
@@ -99,7 +108,9 @@ def strips(
         .transform_calculate(foot=f"datum.row + {_STRIP}")
     )
     placed = annotations.with_columns(left=pl.col("start") - 0.5, right=pl.col("stop") + 0.5)
-    return _stacked([grounds, bars, frame, *_lanes(placed, rows, x, kinds)], rows)
+    return _stacked(
+        [grounds, bars, frame, *_lanes(placed, rows, x, kinds)], rows, kinds_of(placed["category"])
+    )
 
 
 def windows(
@@ -157,8 +168,9 @@ def windows(
         color=letter_colour(dark=dark),
     )
     pick = alt.selection_point(name=PICK, fields=["accession"], on="click", empty=False)
-    lanes = _lanes(_within(annotations, residues), rows, x, kinds)
-    return _stacked([grounds.add_params(pick), cells, letters, *lanes], rows)
+    placed = _within(annotations, residues)
+    lanes = _lanes(placed, rows, x, kinds)
+    return _stacked([grounds.add_params(pick), cells, letters, *lanes], rows, kinds_of(placed["category"]))
 
 
 def _within(annotations: pl.DataFrame, residues: pl.DataFrame) -> pl.DataFrame:
@@ -212,7 +224,7 @@ def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X, kinds: list[
     )
     return [
         alt.Chart(shown)
-        .mark_rect()
+        .mark_rect(strokeWidth=1.5)  # a single residue is seen as well
         .encode(
             x=x,
             x2="right:Q",
@@ -221,8 +233,15 @@ def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X, kinds: list[
             color=alt.Color(
                 "category:N",
                 scale=scale,
-                legend=alt.Legend(title="Annotated", orient="bottom", columns=3, symbolType="square"),
+                legend=alt.Legend(
+                    title="Annotated",
+                    orient="bottom",
+                    columns=columns_of(_ENTRY_WIDTH),
+                    symbolType="square",
+                    values=_drawn(scale, shown),
+                ),
             ),
+            stroke=alt.Stroke("category:N", scale=scale, legend=None),
             tooltip=[
                 alt.Tooltip("accession:N", title="protein"),
                 alt.Tooltip("concept:N"),
@@ -233,9 +252,18 @@ def _lanes(annotations: pl.DataFrame, rows: pl.DataFrame, x: alt.X, kinds: list[
     ]
 
 
-def _stacked(layers: list[alt.Chart], rows: pl.DataFrame) -> ChartType:
-    """Put layers over each other, each with colours of its own."""
+def _drawn(scale: alt.Scale, shown: pl.DataFrame) -> list[str]:
+    """Return the categories of a scale that are there, in its order."""
+    there = set(shown["category"])
+    return [kind for kind in scale.domain if kind in there]
+
+
+def _stacked(layers: list[alt.Chart], rows: pl.DataFrame, kinds: list[str]) -> ChartType:
+    """Put layers over each other, each with colours of its own; a row is as high however few there are."""
     chart: ChartType = alt.layer(*layers)
-    chart = chart.resolve_scale(color="independent").properties(height=ROW * len(rows) + 20)
+    # What stands around the rows is a part of a chart's height on a page.
+    below = _BELOW + _ENTRY * math.ceil(len(kinds) / _FEWEST) if kinds else 0
+    height = ROW * len(rows) + _ABOVE + _AXIS + below
+    chart = chart.resolve_scale(color="independent", stroke="independent").properties(height=height)
     chart = chart.configure_view(strokeWidth=0).configure_axisX(grid=False)
     return chart

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import polars as pl
 import streamlit as st
 
 from interplm_wh.dashboard.charts.structure import contact_map, trace
-from interplm_wh.dashboard.frame import is_dark, plain
+from interplm_wh.dashboard.frame import command, follow, is_dark, plain
 from interplm_wh.dashboard.reading import Reader
 from interplm_wh.dashboard.structure import model as models
 from interplm_wh.dashboard.structure.library import library
@@ -64,7 +63,7 @@ def panel(reader: Reader, protein: Mapping[str, Any], residues: pl.DataFrame, *,
     _say(found, protein, active, shown, what)
     if shown["x"].null_count() == len(shown):
         st.info("This structure has no C-alpha at any residue of the protein; add another one.")
-        _hint(reader)
+        _hint()
         return
     _draw(reader, found, shown, what=what, key=key)
 
@@ -76,6 +75,7 @@ def _choose(reader: Reader, protein: Mapping[str, Any], key: str) -> Model | Non
         return _alphafold(reader, protein["accession"], key)
     name = next(iter(known))
     if len(known) > 1:
+        follow(f"{key}_of", name)
         name = st.selectbox(
             "Structure",
             list(known),
@@ -93,7 +93,7 @@ def _alphafold(reader: Reader, accession: str, key: str) -> Model | None:
             return models.fetched_model(fetched, _sequence(reader, accession))
     except InterplmError as error:
         st.info(plain(str(error)), icon=":material/info:")
-        _hint(reader)
+        _hint()
         return None
     st.info(f"No structure of {plain(accession)} was added yet.", icon=":material/info:")
     if is_accession(accession):
@@ -103,7 +103,7 @@ def _alphafold(reader: Reader, accession: str, key: str) -> Model | None:
             "Asks AlphaFold DB for its current model of this accession, and keeps it in the cache of this "
             "machine; nothing else is sent."
         )
-    _hint(reader)
+    _hint()
     return None
 
 
@@ -124,11 +124,9 @@ def _sequence(reader: Reader, accession: str) -> str:
     return str(rows["sequence"][0])
 
 
-def _hint(reader: Reader) -> None:
+def _hint() -> None:
     st.markdown("Run in a terminal, with a PDB or mmCIF file of it:")
-    st.code(
-        f"interplm-wh -w {shlex.quote(reader.path.name)} add structures FILE", language="sh", wrap_lines=True
-    )
+    command("add structures FILE")
 
 
 def _say(

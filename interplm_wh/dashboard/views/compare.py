@@ -27,7 +27,7 @@ _MEASURES = {
     "mean_best_test_f1": "mean F1 on test of each concept's best feature",
     "l0": "L0: active features per residue",
     "variance_explained": "variance explained (1: exact)",
-    "pct_recovered_masked": "loss recovered, % (100: the PLM guesses as well as before)",
+    "pct_recovered_masked": "loss recovered on masked residues, % (100: the PLM guesses as well as before)",
     "pct_dead": "dead features, %",
 }
 
@@ -50,9 +50,10 @@ def show() -> None:
     if not others:
         frame.nothing_yet(
             "There is one SAE only; the raw neurons are a good one to compare with.",
-            frame.neurons_commands(sae) if sae["plm"] else ["add sae SOURCE", "encode --sae NAME", "build"],
+            frame.neurons_commands(sae) if sae["plm"] else [frame.ADD_SAE, "encode --sae NAME", "build"],
         )
         return
+    frame.follow("with", others[0]["sae"])
     other = st.selectbox(
         f"Compare {frame.plain(sae['sae'])} with",
         [row["sae"] for row in others],

@@ -14,6 +14,7 @@ TITLE, ADDRESS, ICON = "Concept", "concept", ":material/label:"
 _CONCEPT, _BY = "concept", "by"
 _MOST_CHOICES = 500
 _MOST_FEATURES, _MOST_CURVES = 20, 8
+_SUPPORT = "select split from concept_support where sae = $sae and concept = $concept and n_residues > 0"
 _OUTCOMES = {
     "missed": "Missed: annotated, not marked",
     "false alarm": "Marked, not annotated",
@@ -34,9 +35,8 @@ def show() -> None:
     st.title(frame.plain(concept["concept"]))
     _summary(concept)
     values = {"sae": sae["sae"], "concept": concept["concept"]}
-    rows = frame.current().reader.rows(
-        "from concept_curve($sae, $concept, k := $k)", {**values, "k": _MOST_FEATURES}
-    )
+    reader = frame.current().reader
+    rows = reader.rows("from concept_curve($sae, $concept, k := $k)", {**values, "k": _MOST_FEATURES})
     if not len(rows):
         name = frame.plain(sae["sae"])
         st.info(f"No feature of {name} is active where this is annotated on the split valid.")
@@ -53,8 +53,17 @@ def show() -> None:
         )
         or "test"
     )
-    feature, cut = _features(rows, split)
-    _cases({**values, "feature": feature, "cut": cut, "split": split})
+    there = reader.rows(_SUPPORT, values)["split"].to_list()
+    feature, cut = _features(rows, split, has_test="test" in there)
+    if split not in there:
+        st.info(
+            f"It is annotated on no protein of the split {split}, so that nothing can be said about features "
+            "there."
+        )
+    elif concept["source"] == "sequence":
+        st.caption("There are no cases to show: single amino acids are no instances.")
+    else:
+        _cases({**values, "feature": feature, "cut": cut, "split": split})
 
 
 def _choose(sae: str) -> dict[str, Any] | None:
@@ -81,7 +90,10 @@ def _choose(sae: str) -> dict[str, Any] | None:
         st.session_state[_CONCEPT] = (kinds or found["concept"].to_list())[0]
     elif named is not None and not (found["concept"] == named).any():
         own = "from concept_list($sae, wanted := $named) where concept = $named"
-        found = pl.concat([reader.rows(own, {"sae": sae, "named": named}), found])
+        one = reader.rows(own, {"sae": sae, "named": named})
+        if not len(one):
+            frame.refuse(_CONCEPT, f"There is no concept {frame.plain(named)} in this warehouse.")
+        found = pl.concat([one, found])
     if not len(found):
         if text:
             st.info("No concept has this in its name.", icon=":material/search_off:")
@@ -120,9 +132,9 @@ def _summary(concept: dict[str, Any]) -> None:
     st.markdown(f"{counted} of valid and test, from {frame.plain(concept['source'])}.{scored}{found}")
 
 
-def _features(rows: pl.DataFrame, split: str) -> tuple[int, float]:
+def _features(rows: pl.DataFrame, split: str, *, has_test: bool) -> tuple[int, float]:
     """Draw the features; returns the chosen one, and its threshold."""
-    best = _best(rows)
+    best = _best(rows, has_test=has_test)
     features = best["feature"].to_list()
     left, right = st.columns(2)
     with left:
@@ -159,6 +171,7 @@ def _features(rows: pl.DataFrame, split: str) -> tuple[int, float]:
             },
             alt="Features that find the concept; a chosen row shows its cases",
         )
+    frame.follow(_BY, features[0])
     chosen = st.selectbox(
         "Feature whose cases are shown",
         features,
@@ -170,8 +183,11 @@ def _features(rows: pl.DataFrame, split: str) -> tuple[int, float]:
     return int(row["feature"]), float(row["threshold"])
 
 
-def _best(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return each feature at its best threshold on valid; one that hits nothing on test has 0 there."""
+def _best(rows: pl.DataFrame, *, has_test: bool) -> pl.DataFrame:
+    """Return each feature at its best threshold on valid; one that hits nothing on test has 0 there.
+
+    Where nothing is annotated on test, nothing could be hit there: no number.
+    """
     sides = [
         rows.filter(pl.col("is_chosen"), pl.col("split") == split).select(
             "feature",
@@ -184,7 +200,7 @@ def _best(rows: pl.DataFrame) -> pl.DataFrame:
     ]
     test, valid = sides
     shown = valid.join(test.drop("threshold"), on="feature", how="left", maintain_order="left")
-    return shown.with_columns(pl.col("F1 on test", "recall on test").fill_null(0.0))
+    return shown.with_columns(pl.col("F1 on test", "recall on test").fill_null(0.0)) if has_test else shown
 
 
 def _cases(values: dict[str, Any]) -> None:
@@ -192,11 +208,12 @@ def _cases(values: dict[str, Any]) -> None:
     st.subheader(f"What feature {values['feature']} hits and misses")
     rows = reader.rows("from concept_cases($sae, $concept, $feature, $cut, $split)", values)
     if not len(rows):
-        st.caption("There are no cases to show: single amino acids are no instances.")
+        st.caption("There are no cases to show: no protein of this split has it, or has the feature.")
         return
     if st.button(f"Open feature {values['feature']}", icon=":material/open_in_new:"):
         frame.current().go("feature", {"feature": values["feature"]})
     there = [outcome for outcome in _OUTCOMES if (rows["outcome"] == outcome).any()]
+    frame.follow("cases", there[0])
     which = st.segmented_control(
         "Cases",
         list(_OUTCOMES),

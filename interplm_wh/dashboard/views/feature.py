@@ -17,6 +17,7 @@ _LETTERS = "from feature_amino_acids where sae = $sae and feature = $feature ord
 _HISTOGRAM = "from activation_histogram where sae = $sae and feature = $feature order by bin_low"
 _CONCEPTS = "from feature_concepts($sae, $feature)"
 _PREFERRED = 1.5  # times as often as in all residues, from which a letter is named
+_ENOUGH = 5  # residues of a letter, from which it is named
 _PRESENCE = "select value::double as cut from settings where setting = 'presence'"
 
 
@@ -39,15 +40,19 @@ def show() -> None:
     letters = reader.rows(_LETTERS, values)
     st.markdown(_said(stats, values, letters))
     presence = reader.row(_PRESENCE) or {}
+    among = "" if feature in chosen else ", this one does not"
     st.caption(
-        f"{len(chosen):,} features pass the filters. Present: activation above {presence['cut']:g}, where 1 "
-        f"is the scale of the feature (raw {stats['max_activation']:.4g})."
+        f"{frame.counted(len(chosen), 'feature')} pass the filters{among}. Present: activation above "
+        f"{presence['cut']:g}, where 1 is the scale of the feature (raw {stats['max_activation']:.4g})."
     )
     left, right = st.columns(2)
     with left:
         st.subheader("How strongly it is active")
         st.altair_chart(
-            histogram(reader.rows(_HISTOGRAM, values)), alt="Number of residues at each activation"
+            histogram(
+                reader.rows(_HISTOGRAM, values), highest=max(_strongest(values)["activation"], default=0.0)
+            ),
+            alt="Number of residues at each activation",
         )
     with right:
         st.subheader("In which amino acids")
@@ -65,7 +70,9 @@ def _said(stats: dict[str, Any], values: dict[str, Any], letters: pl.DataFrame) 
         f"Present on **{stats['pct_proteins']:.2f} %** of the proteins ({stats['n_proteins']:,}), "
         f"and there on **{stats['avg_pct_residues_when_present']:.1f} %** of the residues."
     ]
-    preferred = letters.filter(pl.col("enrichment") >= _PREFERRED).sort("enrichment", descending=True)
+    preferred = letters.filter(pl.col("enrichment") >= _PREFERRED, pl.col("n_residues") >= _ENOUGH).sort(
+        "enrichment", descending=True
+    )
     if len(preferred):
         named = ", ".join(
             f"**{frame.plain(r['amino_acid'])}** ({r['enrichment']:.1f} times)"
@@ -74,7 +81,7 @@ def _said(stats: dict[str, Any], values: dict[str, Any], letters: pl.DataFrame) 
         said.append(f"It prefers {named}.")
     # The first is the best on valid; of it, what test says.
     rows = frame.current().reader.rows(_CONCEPTS, values)
-    test = rows.filter(pl.col("split") == "test", pl.col("concept") == rows["concept"].first())
+    test = rows.filter(pl.col("split") == "test", pl.col("concept").is_in(rows["concept"].head(1).implode()))
     said.append(
         f"Of all concepts it marks **{frame.plain(test['concept'][0])}** best: "
         f"F1 {test['f1_per_domain'][0]:.2f} on held-out proteins."
@@ -107,11 +114,15 @@ def _proteins(values: dict[str, Any]) -> None:
         or _STRONGEST
     )
     rows = (
-        reader.rows("from feature_examples($sae, $feature)", values)
+        _strongest(values)
         if which == _STRONGEST
         else bins.filter(pl.concat_str("bin_low", pl.lit("-"), "bin_high") == which)
     )
     examples.show(values, rows)
+
+
+def _strongest(values: dict[str, Any]) -> pl.DataFrame:
+    return frame.current().reader.rows("from feature_examples($sae, $feature)", values)
 
 
 def _bin(row: dict[str, Any]) -> str:

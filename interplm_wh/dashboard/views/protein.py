@@ -139,6 +139,7 @@ def _closely(values: dict[str, Any], protein: dict[str, Any], features: list[int
         _residue(values, protein)
     with right:
         st.header("Structure")
+        frame.follow(_BY, features[0])
         feature = st.selectbox(
             "Coloured by feature",
             features,

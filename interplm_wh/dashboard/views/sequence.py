@@ -11,7 +11,8 @@ from interplm_wh.dashboard.charts.heatmap import heatmap
 from interplm_wh.errors import InterplmError
 
 TITLE, ADDRESS, ICON = "Sequence", "sequence", ":material/content_paste:"
-_MOST_LETTERS = 20_000
+_MOST_LETTERS = 200_000
+"""More than is encoded, so that words and not the box refuse what is too long."""
 
 
 def show() -> None:
@@ -20,7 +21,7 @@ def show() -> None:
     if sae is None:
         frame.no_sae()
         return
-    st.title("Which features has a sequence?")
+    st.title("Which features does a sequence have?")
     text = st.text_area(
         "One sequence, or several as FASTA",
         key="text",
@@ -33,7 +34,10 @@ def show() -> None:
     )
     st.button("Encode", type="primary", icon=":material/play_arrow:")
     if not text.strip():
-        st.caption("Paste a sequence: the PLM and the SAE run on it here, on the CPU.")
+        st.caption(
+            f"Paste at most {live.MOST_SEQUENCES} sequences of {live.MOST_RESIDUES:,} residues in all: the "
+            "PLM and the SAE run on them here, on the CPU."
+        )
         return
     try:
         sequences = live.read_sequences(text)
@@ -42,8 +46,8 @@ def show() -> None:
     except InterplmError as error:
         st.error(frame.plain_lines(str(error)))
         return
-    warehouse = frame.current().reader.warehouse
-    features = live.features_of(warehouse, sae["sae"], activations)
+    reader = frame.current().reader
+    features = live.features_of(reader, sae["sae"], activations)
     chosen = (
         st.segmented_control(
             "Sequence",
@@ -83,15 +87,15 @@ def _draw(
     )
     if row:
         frame.current().go("feature", {"feature": row["feature"]})
-    warehouse = frame.current().reader.warehouse
+    reader = frame.current().reader
     length = len(sequences[name])
-    cells = live.cells_of(warehouse, sae, activations, features, sequence=name, length=length)
+    cells = live.cells_of(reader, sae, activations, features, sequence=name, length=length)
     st.altair_chart(
         heatmap(cells, pl.DataFrame(), length=length, dark=frame.is_dark()),
         alt=f"The {min(live.MOST_FEATURES, len(mine))} strongest features along the sequence",
     )
     st.header("Proteins that share most features")
-    near = live.neighbours_of(warehouse, sae, features, sequence=name)
+    near = live.neighbours_of(reader, sae, features, sequence=name)
     chosen = frame.picked_row(
         near,
         key=f"near-{name}",
@@ -104,7 +108,9 @@ def _draw(
                     "Over the 100 strongest features: the lower of both activations, as a share of its own."
                 ),
             ),
-            "n_shared": "features shared",
+            "n_shared": st.column_config.NumberColumn(
+                "features shared", help="Of the 100 strongest features of the sequence."
+            ),
         },
     )
     if chosen:

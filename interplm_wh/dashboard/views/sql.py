@@ -73,8 +73,9 @@ def _console() -> None:
             placeholder="from saes",
             help=(
                 f"It only reads, and this warehouse alone, for at most {bounds.seconds:g} seconds and "
-                f"{bounds.rows:,} rows. The address of this page holds the question: who opens a copied "
-                "address asks it, within the same bounds."
+                f"{bounds.rows:,} rows; the question has at most {MAX_SQL_CHARACTERS:,} letters. "
+                "The address of this page holds the question: who opens a copied address asks it, within the "
+                "same bounds."
             ),
         )
         asked = st.form_submit_button("Run", type="primary", icon=":material/play_arrow:")
@@ -103,7 +104,11 @@ def _answer(sql: str) -> Answer | str:
 def _show(found: Answer) -> None:
     rows = found.rows.rename_columns(_distinct(found.rows.column_names))
     n = rows.num_rows
-    st.caption(f"The first {n:,} rows of more; the files hold these" if found.is_truncated else f"{n:,} rows")
+    st.caption(
+        f"The first {n:,} rows of more; the files hold these"
+        if found.is_truncated
+        else frame.counted(n, "row")
+    )
     data = pl.DataFrame(rows)
     table, chart = st.tabs(["Table", "Chart"])
     with table:
@@ -166,7 +171,7 @@ def _chart(data: pl.DataFrame) -> None:
         st.caption("No row has a finite number in both columns.")
         return
     st.altair_chart(drawn.chart, alt="The answer as a chart")
-    said = [f"{drawn.n_rows:,} rows"]
+    said = [frame.counted(drawn.n_rows, "row")]
     if drawn.n_left_out:
         said.append(f"{drawn.n_left_out:,} without a finite number are left out")
     if drawn.repeats and mark != "points":

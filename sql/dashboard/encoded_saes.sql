@@ -1,0 +1,10 @@
+-- output: encoded_saes
+-- grain:  SAE
+-- inputs: encodings, saes
+-- params: none
+-- what:   Every SAE that was added, and whether any protein was encoded by it.
+select
+    s.sae,
+    exists(select 1 as one from encodings as e where e.sae = s.sae) as is_encoded
+from saes as s
+order by s.sae
