@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 import interplm_wh
+from interplm_wh import store
 from interplm_wh.dashboard import serve as serving
 from interplm_wh.errors import NotThereError
+from tests import small
 from tests.pages import opened
 
 
@@ -53,7 +55,22 @@ def test_a_warehouse_without_results_says_what_to_run(
     for address in ("overview", "feature"):
         app = opened(warehouse, monkeypatch, address)
         assert [info.value for info in app.info] == ["There is no SAE with results yet."]
-        assert "interplm-wh -w warehouse build" in app.code[0].value
+        steps = [line.removeprefix(f"interplm-wh -w {warehouse} ") for line in app.code[0].value.splitlines()]
+        assert [step.split(" -")[0] for step in steps] == [
+            "add proteins FILE", "add annotations FILE", "add sae SOURCE", "encode", "build",
+        ]  # fmt: skip
+
+
+def test_what_was_done_already_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = small.make(tmp_path / "w")
+    monkeypatch.chdir(tmp_path)  # where the server was started: what is shown can be pasted there
+    assert opened(path, monkeypatch).code[0].value == "interplm-wh -w w build"
+    more = small.make(tmp_path / "more")
+    with store.write(more, command="test") as tx:
+        small.add_sae(tx, "later")
+        tx.publish()
+    steps = ["interplm-wh -w more encode --sae later", "interplm-wh -w more build"]
+    assert opened(more, monkeypatch).code[0].value.splitlines() == steps
 
 
 def test_no_warehouse_is_said_before_a_server_starts(tmp_path: Path) -> None:

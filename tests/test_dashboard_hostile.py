@@ -145,6 +145,7 @@ def test_plain_text_is_one_line(text: str) -> None:
 
 def test_commands_to_copy_are_quoted_for_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = interplm_wh.store.init(tmp_path.resolve() / "$(touch pwned); x")
+    monkeypatch.chdir(tmp_path)
     app = opened(root, monkeypatch, "overview")
     assert "interplm-wh -w '$(touch pwned); x' build" in app.code[0].value
 

@@ -20,8 +20,11 @@ from playwright.sync_api import expect
 from streamlit.testing.v1 import AppTest
 
 from interplm_wh import build, store
+from interplm_wh.ask import query
+from interplm_wh.errors import InputError
 from tests import small
 from tests.browser import Visits, dashboard, wait_at_rest
+from tests.pages import said
 from tests.test_dashboard import opened
 
 NEWER = "There is newer data: load it"
@@ -142,6 +145,29 @@ def test_a_damaged_warehouse_is_said_in_words(path: Path, monkeypatch: pytest.Mo
     assert not app.exception
     assert [error.value for error in app.error] == ["The warehouse cannot be read as it is."]
     assert "feature_stats" in app.code[0].value
+
+
+def test_a_damaged_file_is_said_in_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(path, monkeypatch)
+    for file in (path / "lake" / "feature_stats" / "sae=a").rglob("*.parquet"):
+        file.write_bytes(file.read_bytes()[:-20])
+    app.switch_page("views/feature.py").run()
+    assert not app.exception
+    assert [error.value for error in app.error] == ["The warehouse cannot be read as it is."]
+    assert "feature_stats" in app.code[0].value and "interplm-wh verify" in app.code[0].value
+    with pytest.raises(InputError, match=r"whether it is damaged: interplm-wh .* verify"):
+        query(path, "from feature_stats")
+
+
+def test_a_warehouse_that_is_removed_under_a_page_is_said_in_words(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(path, monkeypatch)
+    path.rename(path.with_name("elsewhere"))
+    for address in ("feature", "sql", "overview"):
+        app.switch_page(f"views/{address}.py").run()
+        assert not app.exception
+        assert app.error and "there is no warehouse" in said(app)
 
 
 # -- at the same time ----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 import interplm_wh
 from interplm_wh import build, store
 from tests import small
-from tests.pages import opened
+from tests.pages import opened, sound
 
 FEATURE, SIGNAL = 249, "Signal peptide_any"
 
@@ -308,3 +308,96 @@ def test_of_very_many_concepts_those_with_a_text_in_their_name_can_be_chosen(
     assert app.title[0].value == "Site\\_y"
     app = opened(path, monkeypatch, "concept", search="no such")
     assert app.info[0].value == "No concept has this in its name."
+
+
+# -- the address and what is shown are one --------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", ["-1", "1024", "99999999999999999999", "1.5", "abc"])
+def test_a_feature_that_is_not_there_is_said(
+    demo_warehouse: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    app = opened(demo_warehouse, monkeypatch, "feature", feature=asked)
+    (warning,) = app.warning
+    assert f"no feature {asked} in demo-sae" in warning.value.replace("\\", "")
+    assert app.title[0].value == opened(demo_warehouse, monkeypatch, "feature").title[0].value
+
+
+def test_a_feature_that_another_sae_has_not_is_said(
+    demo_warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(demo_warehouse, monkeypatch, "feature", feature="1014")
+    sound(app.selectbox(key="sae").set_value("demo-neurons").run())
+    assert "no feature 1014 in demo-neurons" in app.warning[0].value.replace("\\", "")
+    fresh = opened(demo_warehouse, monkeypatch, "feature", sae="demo-neurons")
+    assert app.title[0].value == fresh.title[0].value
+
+
+def test_a_concept_that_is_not_there_is_said(demo_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(demo_warehouse, monkeypatch, "concept", concept="zzz")
+    assert [warning.value for warning in app.warning] == ["There is no concept zzz in this warehouse."]
+    assert app.title[0].value == opened(demo_warehouse, monkeypatch, "concept").title[0].value
+
+
+def test_what_was_not_chosen_goes_on_to_what_another_protein_shows_first(
+    demo_warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = "Coloured by feature"
+    app = opened(demo_warehouse, monkeypatch, "protein", protein="DEMO00001")
+    first = labelled(app, "selectbox", label).value
+    app.text_input(key="protein").set_value("DEMO00179").run()
+    other = labelled(opened(demo_warehouse, monkeypatch, "protein", protein="DEMO00179"), "selectbox", label)
+    assert first != other.value
+    assert labelled(app, "selectbox", label).value == other.value
+    # What was chosen stays, and is in the address.
+    chosen = other.options[3]
+    labelled(app, "selectbox", label).set_value(int(chosen)).run()
+    labelled(app, "button_group", "Features").set_value("meaning").run()
+    assert str(labelled(app, "selectbox", label).value) == chosen
+
+
+def test_the_cases_of_another_concept_are_those_that_it_shows_first(
+    demo_warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first(name: str) -> object:
+        app = opened(demo_warehouse, monkeypatch, "concept", concept=name)
+        return labelled(app, "button_group", "Cases").value
+
+    names = rows(demo_warehouse, "from concept_list('demo-sae') where is_found and n_instances > 0")[
+        "concept"
+    ]
+    one, other = next((a, b) for a in names for b in names if first(a) != first(b))
+    app = opened(demo_warehouse, monkeypatch, "concept", concept=one)
+    app.selectbox(key="concept").set_value(other).run()
+    assert labelled(app, "button_group", "Cases").value == first(other)
+
+
+# -- what there is none of ------------------------------------------------------------------------
+
+
+def test_a_concept_that_test_has_not_is_not_said_to_be_missed_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small.make(tmp_path / "w")
+    with store.write(path, command="test") as tx:
+        folder = tx.new_folder("proteins")
+        tx.write_query(folder, "select * replace ('valid' as split) from proteins")
+        tx.replace("proteins", [folder])
+        tx.publish()
+    build.build(path, min_residues=1, min_domains=1)
+    app = opened(path, monkeypatch, "concept", concept="Domain_x")
+    assert table_with(app, "feature", "F1 on test")["F1 on test"].null_count() > 0
+    assert "annotated on no protein of the split test" in app.info[0].value
+    assert "single amino acids" not in said(app)
+
+
+def test_a_protein_without_the_feature_is_drawn_all_the_same(
+    demo_warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (absent,) = rows(
+        demo_warehouse,
+        f"select accession from feature_bins('demo-sae', {FEATURE}) where bin_high = 0 limit 1",
+    )["accession"]
+    app = opened(demo_warehouse, monkeypatch, "feature", feature=str(FEATURE), example=absent)
+    assert f"Feature {FEATURE} is not active on {absent}." in [info.value for info in app.info]
+    assert any(f"along {absent}" in str(chart.proto) for chart in app.get("vega_lite_chart"))

@@ -163,6 +163,22 @@ def test_an_interrupt_ends_it_with_0_and_without_a_warning_or_a_process_left(
         socket.create_connection(("127.0.0.1", server.port), timeout=5)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels tell no process that its parent ended")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_command_that_is_killed_leaves_no_server(
+    empty_warehouse: Path, tmp_path: Path, number: int
+) -> None:
+    with started(empty_warehouse, tmp_path) as server:
+        children = server.children()
+        assert children
+        server.process.send_signal(number)
+        server.process.wait(30)
+        _, alive = psutil.wait_procs(children, timeout=30)
+        assert not alive
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=5)
+
+
 def test_a_server_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     from interplm_wh.dashboard import serve
 

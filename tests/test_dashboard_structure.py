@@ -516,7 +516,7 @@ def test_a_structure_with_nothing_of_the_protein_in_it_says_so(
 def test_without_a_structure_there_is_something_to_do(stored: Path, run: Run) -> None:
     found = run(stored, "mine")
     assert not found.button
-    assert found.code[0].value == "interplm-wh -w warehouse add structures FILE"
+    assert found.code[0].value == f"interplm-wh -w {stored} add structures FILE"
     assert [button.label for button in run(stored, "Q00001").button] == ["Fetch the AlphaFold model"]
 
 

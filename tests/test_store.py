@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -656,3 +657,21 @@ def test_a_full_disk_stops_the_command_and_leaves_the_last_publish(small_disk: P
         small.add_proteins(tx, 3)
         tx.publish()
     assert n_proteins(path) == 3
+
+
+def test_a_vacuum_frees_space_on_a_full_disk(small_disk: Path) -> None:
+    path = store.init(small_disk / "w")
+    for _ in range(3):  # two publishes later no catalogue names the first
+        with store.write(path, command="test") as tx:
+            folder = tx.new_folder("proteins")
+            tx.write_query(folder, small.PROTEINS, {"first": 0, "n": 10})
+            tx.replace("proteins", [folder])
+            tx.publish()
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    with pytest.raises(OSError, match="No space left"):
+        (path / "more").mkdir()
+        (path / "more" / "file").write_bytes(bytes(4096))
+    assert store.vacuum(path, min_age_seconds=0).n_folders == 1
+    assert n_proteins(path) == 10

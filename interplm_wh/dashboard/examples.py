@@ -165,8 +165,8 @@ def _closely(values: dict[str, Any], accession: str, spans: pl.DataFrame, *, loo
         {**values, "protein": accession, "n": _MOST_RESIDUES},
     )
     if not len(residues):
-        name, is_encoded = frame.plain(accession), reader.row(_ENCODED, {**values, "protein": accession})
-        if not is_encoded:
+        name = frame.plain(accession)
+        if reader.row(_ENCODED, {"sae": values["sae"], "protein": accession}) is None:
             st.info(f"{name} was not encoded by {frame.plain(values['sae'])}.")
             return
         st.info(f"Feature {values['feature']} is not active on {name}.")

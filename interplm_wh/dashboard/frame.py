@@ -81,7 +81,7 @@ def begin(root: Path, pages: Mapping[str, StreamlitPage]) -> None:
     _drop_infinite()
     refused = st.session_state.pop(_REFUSED, None)
     if refused:
-        st.warning(refused, icon=":material/search_off:")
+        _not_there(refused)
     reader = Reader(root)
     with st.sidebar:
         st.caption("Warehouse")
@@ -108,8 +108,8 @@ def _is_infinite(text: str) -> bool:
         return False
 
 
-def refuse(name: str, what: str) -> None:
-    """Draw the page again without a value that is not there, and say so.
+def refuse(name: str, what: str, *, instead: Any) -> None:
+    """Say that a value is not there, and take another.
 
     Parameters
     ----------
@@ -117,12 +117,20 @@ def refuse(name: str, what: str) -> None:
         Of the value, in the address and in the session.
     what : str
         What is not there, as Markdown.
+    instead : object
+        What the widget has from now on; of an address that was just opened, what it has by itself.
     """
-    if name in st.query_params:
-        del st.query_params[name]
-    st.session_state.pop(name, None)
+    if name in st.session_state:  # Streamlit lets nobody else change what a widget put into the address
+        st.session_state[name] = instead
+        _not_there(what)
+        return
+    del st.query_params[name]
     st.session_state[_REFUSED] = what
     st.rerun()
+
+
+def _not_there(what: str) -> None:
+    st.warning(what, icon=":material/search_off:")
 
 
 def follow(name: str, default: Any) -> None:
@@ -221,7 +229,12 @@ def nothing_yet(what: str, commands: list[str]) -> None:
 
 def command(*commands: str) -> None:
     """Show commands for this warehouse, to be copied."""
-    where = shlex.quote(_from_here(current().reader.path))
+    command_for(current().reader.path, *commands)
+
+
+def command_for(path: Path, *commands: str) -> None:
+    """Show commands for the warehouse at a path, to be copied."""
+    where = shlex.quote(_from_here(path))
     st.code(
         "\n".join(f"interplm-wh -w {where} {words}" for words in commands), language="sh", wrap_lines=True
     )

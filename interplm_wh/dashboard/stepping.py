@@ -46,8 +46,9 @@ def _numbered(sae: str, found: list[int]) -> int:
             _FEATURE,
             f"There is no feature {frame.plain(asked)} in {frame.plain(sae)}, whose features are 0 to "
             f"{highest}.",
+            instead=_first(sae, found),
         )
-    if not asked:
+    elif not asked:
         st.session_state[_FEATURE] = _first(sae, found)
     now: int = st.number_input(
         "Feature",

@@ -41,10 +41,15 @@ def histogram(rows: pl.DataFrame, *, highest: float) -> ChartType:
                 "bin_low:Q",
                 bin="binned",
                 title=f"Activation (1: the feature's scale{beyond})",
-                scale=alt.Scale(nice=False),
+                scale=alt.Scale(domain=[0, 1], nice=False),
             ),
             x2="bin_end:Q",
-            y=alt.Y("n_residues:Q", scale=alt.Scale(type="log", domainMin=0.8), title="Residues (log)"),
+            y=alt.Y(
+                "n_residues:Q",
+                scale=alt.Scale(type="log", domainMin=0.8),
+                title="Residues (log)",
+                axis=alt.Axis(labelExpr="datum.value % 1 == 0 ? datum.label : ''"),
+            ),
             y2="foot:Q",
             tooltip=[
                 alt.Tooltip("bin_low:Q", title="from", format=".2f"),

@@ -39,7 +39,7 @@ def activation_scale(*, dark: bool) -> alt.Scale:
 def activation_colour(*, dark: bool, orient: Literal["top", "bottom"] = "top") -> alt.Color:
     """Return the channel that colours by normalised activation, with its legend."""
     most = "datum.value >= 1 ? '1 and more' : datum.label"  # the scale ends there, activations need not
-    legend = alt.Legend(title="Activation", orient=orient, labelExpr=most)
+    legend = alt.Legend(title="Activation", orient=orient, values=[0, 0.5, 1], labelExpr=most)
     return alt.Color("activation:Q", scale=activation_scale(dark=dark), legend=legend)
 
 

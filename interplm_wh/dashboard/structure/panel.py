@@ -9,7 +9,7 @@ import polars as pl
 import streamlit as st
 
 from interplm_wh.dashboard.charts.structure import contact_map, trace
-from interplm_wh.dashboard.frame import command, follow, is_dark, plain
+from interplm_wh.dashboard.frame import command_for, follow, is_dark, plain
 from interplm_wh.dashboard.reading import Reader
 from interplm_wh.dashboard.structure import model as models
 from interplm_wh.dashboard.structure.library import library
@@ -63,7 +63,7 @@ def panel(reader: Reader, protein: Mapping[str, Any], residues: pl.DataFrame, *,
     _say(found, protein, active, shown, what)
     if shown["x"].null_count() == len(shown):
         st.info("This structure has no C-alpha at any residue of the protein; add another one.")
-        _hint()
+        _hint(reader)
         return
     _draw(reader, found, shown, what=what, key=key)
 
@@ -93,7 +93,7 @@ def _alphafold(reader: Reader, accession: str, key: str) -> Model | None:
             return models.fetched_model(fetched, _sequence(reader, accession))
     except InterplmError as error:
         st.info(plain(str(error)), icon=":material/info:")
-        _hint()
+        _hint(reader)
         return None
     st.info(f"No structure of {plain(accession)} was added yet.", icon=":material/info:")
     if is_accession(accession):
@@ -103,7 +103,7 @@ def _alphafold(reader: Reader, accession: str, key: str) -> Model | None:
             "Asks AlphaFold DB for its current model of this accession, and keeps it in the cache of this "
             "machine; nothing else is sent."
         )
-    _hint()
+    _hint(reader)
     return None
 
 
@@ -124,9 +124,9 @@ def _sequence(reader: Reader, accession: str) -> str:
     return str(rows["sequence"][0])
 
 
-def _hint() -> None:
+def _hint(reader: Reader) -> None:
     st.markdown("Run in a terminal, with a PDB or mmCIF file of it:")
-    command("add structures FILE")
+    command_for(reader.path, "add structures FILE")
 
 
 def _say(

@@ -85,14 +85,13 @@ def _choose(sae: str) -> dict[str, Any] | None:
     )
     named = st.session_state.get(_CONCEPT) or st.query_params.get(_CONCEPT)
     if named is None and len(found):
-        best = found.sort("valid_f1_per_domain", descending=True, nulls_last=True)
-        kinds = best.filter(pl.col("source") != "sequence")["concept"].to_list()
-        st.session_state[_CONCEPT] = (kinds or found["concept"].to_list())[0]
+        st.session_state[_CONCEPT] = _first(found)
     elif named is not None and not (found["concept"] == named).any():
         own = "from concept_list($sae, wanted := $named) where concept = $named"
         one = reader.rows(own, {"sae": sae, "named": named})
         if not len(one):
-            frame.refuse(_CONCEPT, f"There is no concept {frame.plain(named)} in this warehouse.")
+            nowhere = f"There is no concept {frame.plain(named)} in this warehouse."
+            frame.refuse(_CONCEPT, nowhere, instead=_first(found))
         found = pl.concat([one, found])
     if not len(found):
         if text:
@@ -109,6 +108,13 @@ def _choose(sae: str) -> dict[str, Any] | None:
         help="Type a part of its name. Those with most instances come first.",
     )
     return found.row(by_predicate=pl.col("concept") == name, named=True)
+
+
+def _first(found: pl.DataFrame) -> str | None:
+    """Return the concept that is found best; a letter only where there is nothing else."""
+    best = found.sort("valid_f1_per_domain", descending=True, nulls_last=True)
+    kinds = best.filter(pl.col("source") != "sequence")["concept"].to_list()
+    return next(iter([*kinds, *found["concept"]]), None)
 
 
 def _summary(concept: dict[str, Any]) -> None:
