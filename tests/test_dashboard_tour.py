@@ -118,6 +118,33 @@ def test_a_shared_address_restores_the_view(served_demo: str, visits: Visits, ad
         assert part.partition("=")[0] + "=" in page.url
 
 
+def test_a_protein_is_as_high_where_it_is_the_only_one(
+    served_demo: str, visits: Visits, demo_warehouse: Path
+) -> None:
+    with interplm_wh.open(demo_warehouse) as wh:
+        stats = "from feature_stats where sae = 'demo-sae'"
+        query = f"select feature {stats} and n_proteins = $n order by feature limit 1"
+        rare = wh.sql(query, {"n": 1})["feature"].to_pylist()[0]
+    heights = []
+    for feature in (rare, 249):
+        page = visits.open(f"{served_demo}/feature?feature={feature}", height=2400)
+        settled(page, f"Feature {feature}")
+        strip = charts(page).nth(2).locator("g.mark-rect path").first
+        expect(strip).to_be_visible(timeout=SLOWLY)
+        heights.append((strip.bounding_box() or {})["height"])
+    assert min(heights) > 14
+    assert max(heights) < 1.5 * min(heights)
+
+
+def test_a_text_that_is_too_long_is_refused_in_words(served_demo: str, visits: Visits) -> None:
+    page = visits.open(f"{served_demo}/sequence")
+    box = page.get_by_role("textbox", name="One sequence, or several as FASTA")
+    expect(box).to_be_visible(timeout=SLOWLY)
+    box.fill("M" * 100_000)
+    page.get_by_role("button", name="Encode").click()
+    expect(page.get_by_text("1 sequence of 100,000 residues in all")).to_be_visible(timeout=SLOWLY)
+
+
 def test_a_pasted_sequence_gives_ranked_features(
     served_demo: str, visits: Visits, demo_warehouse: Path, tmp_path: Path
 ) -> None:

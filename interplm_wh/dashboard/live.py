@@ -12,6 +12,7 @@ import pyarrow as pa
 import streamlit as st
 
 from interplm_wh import hub, sqlfile, store
+from interplm_wh.dashboard.frame import counted
 from interplm_wh.dashboard.reading import Reader
 from interplm_wh.encode import models
 from interplm_wh.errors import InputError, faults_message
@@ -48,7 +49,7 @@ def read_sequences(text: str) -> dict[str, str]:
     total = sum(len(body) for _, body in records)
     if len(records) > MOST_SEQUENCES or total > MOST_RESIDUES:
         faults.append(
-            f"{len(records):,} sequences of {total:,} residues in all: at most {MOST_SEQUENCES} and "
+            f"{counted(len(records), 'sequence')} of {total:,} residues in all: at most {MOST_SEQUENCES} and "
             f"{MOST_RESIDUES:,} here; for more, use add proteins and encode"
         )
     if faults:

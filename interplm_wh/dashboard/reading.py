@@ -18,6 +18,8 @@ from interplm_wh.errors import InterplmError
 from interplm_wh.store import Warehouse
 
 _ANSWERS = 500
+# A fault of the page and not of the files.
+_OF_THE_QUESTION = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 _log = logging.getLogger(__name__)
 
 
@@ -98,7 +100,9 @@ def _readable(ask: Callable[[], pl.DataFrame]) -> pl.DataFrame:
     except InterplmError as error:
         _say(str(error))
     except duckdb.Error as error:
-        _log.warning("a question of the page failed", exc_info=error)
+        if isinstance(error, _OF_THE_QUESTION):
+            raise
+        _log.warning("a question of a page was not answered: %s", error)
         first, *_ = str(error).splitlines()
         _say(f"{first}\nTo see which files are damaged: interplm-wh verify")
 

@@ -22,7 +22,7 @@ _STRIP, _LANE, _GAP = 0.42, 0.09, 0.02
 """Heights, in rows of one protein each."""
 ROW = 50
 """Pixels of a row."""
-_ABOVE, _AXIS, _BELOW, _ENTRY = 70, 62, 62, 20
+_ABOVE, _AXIS, _BELOW, _ENTRY = 80, 66, 66, 30
 """Pixels of the scale of activations, of the axis, and of the legend below: its title, each of its lines."""
 _ENTRY_WIDTH = 150
 _FEWEST = 4
