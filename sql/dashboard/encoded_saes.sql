@@ -1,5 +1,5 @@
 -- output: encoded_saes
--- grain:  SAE
+-- grain:  sae
 -- inputs: encodings, saes
 -- params: none
 -- what:   Every SAE that was added, and whether any protein was encoded by it.
