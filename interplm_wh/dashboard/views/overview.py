@@ -22,7 +22,7 @@ _QUALITY = {
         "variance explained", format="%.3f", help="1: the hidden states are reconstructed exactly."
     ),
     "pct_recovered_masked": st.column_config.NumberColumn(
-        "loss recovered %, masked",
+        "loss recovered %",
         format="%.1f",
         help="How much of the PLM's ability to guess masked residues survives in the reconstruction.",
     ),
@@ -152,8 +152,8 @@ def _landscape(sae: dict[str, Any]) -> None:
         )
         return
     st.caption(
-        f"{len(rows):,} features, of those that are present on any protein. To the right: on many "
-        "proteins; to the top: on much of each protein. "
+        f"{len(rows):,} features are present on a protein. To the right: on many proteins; "
+        "to the top: on much of each protein. "
         "Click a point to open the feature."
     )
     event = st.altair_chart(
