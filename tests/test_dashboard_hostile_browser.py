@@ -19,7 +19,7 @@ from interplm_wh.ask import verify
 from tests.browser import Visits, dashboard, free_port, wait_at_rest
 
 pytestmark = pytest.mark.slow
-SLOWLY = 30_000  # milliseconds, on a busy machine
+SLOWLY = 60_000  # milliseconds, on a busy machine
 # What none of our pages has by itself.
 INJECTED = (
     'img[src="x"], [onerror], [onload], iframe, a[href*="//evil"], img[src*="evil"], '
