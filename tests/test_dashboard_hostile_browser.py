@@ -88,6 +88,8 @@ def test_a_page_of_hostile_names_injects_nothing(served: str, visits: Visits, ad
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOWLY)
     hovered(page)
     if address.startswith("/feature"):  # accessions beside their strips, given to Vega in an expression
+        strips = page.get_by_test_id("stVegaLiteChart").nth(2)
+        expect(strips.locator(".role-axis-label text").first).to_be_visible(timeout=SLOWLY)
         labels = {text.rstrip("…") for text in page.locator("svg .role-axis-label text").all_text_contents()}
         assert sum(any(a.startswith(label) for label in labels if label) for a in hostile.ACCESSIONS) >= 8
     page.close()
