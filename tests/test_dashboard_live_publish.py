@@ -236,7 +236,7 @@ def test_a_folder_that_is_being_emptied_gives_no_rows_but_an_error(
         if folder.name.endswith(old.name):
             n_asked += 1
             with pytest.raises(duckdb.IOException):
-                duckdb.sql(f"from read_parquet('{old}/*.parquet')").fetchall()
+                duckdb.execute("from read_parquet(?)", [f"{old}/*.parquet"]).fetchall()
         remove(folder, **options)
 
     monkeypatch.setattr(shutil, "rmtree", with_a_reader)

@@ -394,10 +394,9 @@ def test_a_concept_that_test_has_not_is_not_said_to_be_missed_there(
 def test_a_protein_without_the_feature_is_drawn_all_the_same(
     demo_warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (absent,) = rows(
-        demo_warehouse,
-        f"select accession from feature_bins('demo-sae', {FEATURE}) where bin_high = 0 limit 1",
-    )["accession"]
+    with interplm_wh.open(demo_warehouse) as wh:
+        query = "select accession from feature_bins('demo-sae', $feature) where bin_high = 0 limit 1"
+        (absent,) = wh.polars(query, {"feature": FEATURE})["accession"]
     app = opened(demo_warehouse, monkeypatch, "feature", feature=str(FEATURE), example=absent)
     assert f"Feature {FEATURE} is not active on {absent}." in [info.value for info in app.info]
     assert any(f"along {absent}" in str(chart.proto) for chart in app.get("vega_lite_chart"))

@@ -122,9 +122,10 @@ def test_a_protein_is_as_high_where_it_is_the_only_one(
     served_demo: str, visits: Visits, demo_warehouse: Path
 ) -> None:
     with interplm_wh.open(demo_warehouse) as wh:
-        stats = "from feature_stats where sae = 'demo-sae'"
-        query = f"select feature {stats} and n_proteins = $n order by feature limit 1"
-        rare = wh.sql(query, {"n": 1})["feature"].to_pylist()[0]
+        query = (
+            "select feature from feature_stats where sae = $sae and n_proteins = 1 order by feature limit 1"
+        )
+        rare = wh.sql(query, {"sae": "demo-sae"})["feature"].to_pylist()[0]
     heights = []
     for feature in (rare, 249):
         page = visits.open(f"{served_demo}/feature?feature={feature}", height=2400)

@@ -21,7 +21,7 @@ from interplm_wh.errors import InterplmError
 
 _FRAME = "frame"
 _REFUSED = "refused"
-"""Of the session: what the address named that is not there."""
+"""What the address named that is not there, until the page has said so."""
 EXAMPLES_OF = "examples_of"
 """Of the session: the proteins that the page showed last."""
 ACTIVATION_COLUMNS: dict[str, ColumnConfig | str | None] = {
@@ -114,7 +114,7 @@ def refuse(name: str, what: str, *, instead: Any) -> None:
     Parameters
     ----------
     name : str
-        Of the value, in the address and in the session.
+        Of the value, in the address and in Streamlit's state.
     what : str
         What is not there, as Markdown.
     instead : object

@@ -39,7 +39,7 @@ def choose(sae: dict[str, Any]) -> tuple[int, list[int]]:
 
 def _numbered(sae: str, found: list[int]) -> int:
     highest = (frame.current().reader.row(_HIGHEST, {"sae": sae}) or {})["n"]
-    # What stands in the address counts where the session has nothing yet.
+    # The address counts where its widget has no value yet.
     asked = str(st.session_state.get(_FEATURE, st.query_params.get(_FEATURE, "")))
     if asked and not (asked.isdecimal() and int(asked) <= highest):
         frame.refuse(

@@ -25,8 +25,8 @@ ROW = 50
 _ABOVE, _AXIS, _BELOW, _ENTRY = 80, 66, 66, 30
 """Pixels of the scale of activations, of the axis, and of the legend below: its title, each of its lines."""
 _ENTRY_WIDTH = 150
-_FEWEST = 4
-"""Entries of a line of the legend in a narrow window."""
+_ENTRIES = 4
+"""Entries of a line of the legend, for the height that it is given; a narrow window has fewer."""
 PICK = "picked"
 _FRAME = "#D55E00"
 _OF_RESIDUES = [
@@ -262,7 +262,7 @@ def _stacked(layers: list[alt.Chart], rows: pl.DataFrame, kinds: list[str]) -> C
     """Put layers over each other, each with colours of its own; a row is as high however few there are."""
     chart: ChartType = alt.layer(*layers)
     # What stands around the rows is a part of a chart's height on a page.
-    below = _BELOW + _ENTRY * math.ceil(len(kinds) / _FEWEST) if kinds else 0
+    below = _BELOW + _ENTRY * math.ceil(len(kinds) / _ENTRIES) if kinds else 0
     height = ROW * len(rows) + _ABOVE + _AXIS + below
     chart = chart.resolve_scale(color="independent", stroke="independent").properties(height=height)
     chart = chart.configure_view(strokeWidth=0).configure_axisX(grid=False)

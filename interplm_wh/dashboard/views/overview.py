@@ -152,9 +152,8 @@ def _landscape(sae: dict[str, Any]) -> None:
         )
         return
     st.caption(
-        f"{len(rows):,} features are present on a protein. To the right: on many proteins; "
-        "to the top: on much of each protein. "
-        "Click a point to open the feature."
+        f"{len(rows):,} features are present on a protein. To the right: on many proteins; to the top: on "
+        "much of each protein. Click a point to open the feature."
     )
     event = st.altair_chart(
         landscape(rows),
