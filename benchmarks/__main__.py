@@ -1,14 +1,14 @@
-"""``python -m benchmarks [NAME]...``: encoding, ingest, pages, scoring, training; all of them by default."""
+"""``python -m benchmarks [NAME]...``: those named in `ALL`; all of them by default."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import encoding, ingest, pages, scoring, training
+from benchmarks import encoding, evidence, ingest, landscape, pages, scoring, training
 
 ALL = {
     "scoring": scoring.main, "encoding": encoding.main, "ingest": ingest.main, "training": training.main,
-    "pages": pages.main,
+    "evidence": evidence.main, "landscape": landscape.main, "pages": pages.main,
 }  # fmt: skip
 
 

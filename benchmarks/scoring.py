@@ -232,7 +232,8 @@ def n_different(path: Path) -> int:
     return n
 
 
-def _row(name: str, cost: Cost) -> str:
+def row(name: str, cost: Cost) -> str:
+    """Return one line of a table of costs."""
     return f"  {name:<28} {cost.wall:8.2f} s wall {cost.cpu:8.2f} s CPU {cost.peak_gb:6.2f} GB"
 
 
@@ -247,7 +248,7 @@ def small(name: str, n_rounds: int) -> tuple[list[str], Cost]:
         "statistics, SQL": (make_marts, (path, STATISTICS)),
     }
     found = rounds(works, n_rounds)
-    lines = [f"medians of {n_rounds} rounds", *(_row(k, v) for k, v in found.items())]
+    lines = [f"medians of {n_rounds} rounds", *(row(k, v) for k, v in found.items())]
     for kind, limit in (("concepts", 0.5), ("statistics", 0.4)):
         ours, theirs = found[f"{kind}, SQL"], found[f"{kind}, scipy"]
         lines.append(
@@ -261,7 +262,7 @@ def large(name: str, n_rounds: int) -> tuple[list[str], Cost]:
     """Compare with one read of the activations; returns the lines and the cost of the concepts."""
     path = prepare(name)
     found = rounds({"read once": (read_once, (path,)), "concepts": (make_marts, (path, CONCEPTS))}, n_rounds)
-    lines = [f"medians of {n_rounds} rounds", *(_row(k, v) for k, v in found.items())]
+    lines = [f"medians of {n_rounds} rounds", *(row(k, v) for k, v in found.items())]
     ratio = found["concepts"].wall / found["read once"].wall
     lines.append(f"  concepts: {ratio:.1f} times one read (at most 12), peak at most 2.5 GB")
     return lines, found["concepts"]
@@ -289,7 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"  concepts: {1e6 * cost.wall / n_rows:.3f} s a million activations", flush=True)
         path = prepare(name)
         whole = measure(_build, path)
-        print(_row("build of every table", whole))
+        print(row("build of every table", whole))
         if name in AGAINST_SCIPY:
             print(f"  counts that differ from scipy's: {n_different(path)}")
         print("\n".join(storage(path)))

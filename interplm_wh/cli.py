@@ -14,6 +14,7 @@ import click
 
 from interplm_wh import __version__
 from interplm_wh.errors import InterplmError
+from interplm_wh.ingest.annotation_names import ANNOTATION_FORMATS, AnnotationFormat
 
 _DEBUG = "--debug"
 _STOPPED = "stopped; what was published before is intact, and the same command goes on from there"
@@ -142,21 +143,38 @@ def add_proteins(
 @add.command("annotations")
 @FILES
 @click.option("--source", help="Name of the source; loading it again replaces it.")
+@click.option(
+    "--format", "form", type=click.Choice(ANNOTATION_FORMATS), help="Format; seen from FILES by default."
+)
 @click.option("--covers", metavar="all|listed|FILE", help="The proteins in which the source looked.")
+@click.option("--concept", metavar="NAME", help="Name of the residues whose number passes.")
+@click.option("--at-least", type=float, metavar="X", help="A number per residue passes from here on.")
+@click.option("--at-most", type=float, metavar="X", help="A number per residue passes up to here.")
+@click.option("--allow-gaps", is_flag=True, help="Residues without a number are outside the concept.")
 @click.option(
     "--skip-bad",
     is_flag=True,
-    help="Reject and count bad rows of tables instead of stopping; those of exports always are.",
+    help="Reject and count bad rows instead of stopping; those of UniProtKB exports always are.",
 )
 @click.pass_obj
 def add_annotations(
-    warehouse: Path, files: tuple[Path, ...], source: str | None, covers: str | None, skip_bad: bool
-) -> None:
-    """Add annotations from UniProtKB TSV, CSV, TSV or Parquet FILES, plain or gzip."""
+    warehouse: Path, files: tuple[Path, ...], source: str | None, form: AnnotationFormat | None,
+    covers: str | None, concept: str | None, at_least: float | None, at_most: float | None,
+    allow_gaps: bool, skip_bad: bool,
+) -> None:  # fmt: skip
+    """Add annotations from FILES, plain or gzip: any table of proteins, positions and concepts.
+
+    UniProtKB TSV; CSV, TSV or Parquet; GFF3; BED; InterProScan TSV; Pfam; strings of secondary structure;
+    numbers per residue, cut at a threshold. docs/inputs.md says how each is read.
+    """
     from interplm_wh.ingest.annotations import add_annotations
 
     _need_one(files, None, "FILES")
-    show(add_annotations(warehouse, files, source=source, covers=covers, skip_bad=skip_bad))
+    report = add_annotations(
+        warehouse, files, source=source, format=form, covers=covers, concept=concept, at_least=at_least,
+        at_most=at_most, allow_gaps=allow_gaps, skip_bad=skip_bad,
+    )  # fmt: skip
+    show(report)
 
 
 @add.command("sae")
@@ -239,6 +257,34 @@ def add_structures(
 
 
 @cli.command()
+@click.option("--by", default="cluster", show_default=True, type=click.Choice(["cluster"]),
+              help="What stands on one side of the split.")  # fmt: skip
+@click.option("--clusters", metavar="mmseqs2|stored|FILE",
+              help="Compute them, take those of the warehouse, or read FILE; by default what can be.",
+)  # fmt: skip
+@click.option("--seed", type=int, help="Seed of the draw; that of the warehouse by default.")
+@click.option("--min-identity", type=click.FloatRange(0, 1), help="For MMseqs2; 0.3 by default.")
+@click.option("--coverage", type=click.FloatRange(0, 1), help="For MMseqs2; 0.8 by default.")
+@click.option("--keep-splits", is_flag=True, help="Set the clusters alone; report counts relatives then.")
+@click.pass_obj
+def split(
+    warehouse: Path, by: Literal["cluster"], clusters: str | None, seed: int | None,
+    min_identity: float | None, coverage: float | None, keep_splits: bool,
+) -> None:  # fmt: skip
+    """Divide the proteins into valid and test anew, with relatives on one side.
+
+    FILE is MMseqs2's cluster.tsv, CD-HIT's .clstr, or a table of proteins and clusters.
+    """
+    from interplm_wh.split import split
+
+    report = split(
+        warehouse, by=by, clusters=clusters, seed=seed, min_identity=min_identity, coverage=coverage,
+        keep_splits=keep_splits,
+    )  # fmt: skip
+    show(report)
+
+
+@cli.command()
 @click.option("--sae", "saes", multiple=True, required=True, help="SAE to encode with; repeat for more.")
 @click.option(
     "--dtype", default="float32", show_default=True,
@@ -264,7 +310,7 @@ def encode(
 
     report = encode(
         warehouse, saes, dtype=dtype, device=device, min_value=min_value,
-        **({} if token_budget is None else {"token_budget": token_budget}),
+        token_budget=token_budget,
     )  # fmt: skip
     show(report)
     if report.n_discarded:
@@ -301,6 +347,84 @@ def evaluate(
         device=device, dtype=dtype,
     )  # fmt: skip
     show(report)
+
+
+@cli.command()
+@click.option("--sae", "saes", multiple=True, help="SAE to score; repeat for more. By default all of them.")
+@click.option(
+    "--sql", metavar="SELECT",
+    help="Score the spans of this statement instead (accession, start, stop, concept), and record nothing.",
+)  # fmt: skip
+@click.option(
+    "--format", "form", default="table", show_default=True,
+    type=click.Choice(["table", "csv", "json", "parquet"]), help="Of the answer to --sql.",
+)  # fmt: skip
+@click.option(
+    "--resamples", default=1000, show_default=True, help="Resamples of clusters, for the intervals."
+)
+@click.option(
+    "--draws-per-pair", default=20, show_default=True,
+    help="Draws of each null at most, for each pair that is tested.",
+)  # fmt: skip
+@click.option("--fdr", default=0.05, show_default=True, help="False-discovery rate of what is claimed.")
+@click.option("--seed", default=0, show_default=True, help="Seed of draws and resamples.")
+@click.pass_obj
+def score(
+    warehouse: Path, saes: tuple[str, ...], sql: str | None,
+    form: Literal["table", "csv", "json", "parquet"], resamples: int, draws_per_pair: int, fdr: float,
+    seed: int,
+) -> None:  # fmt: skip
+    """Weigh the pairs that were chosen on valid: intervals, two nulls, and controls, all on test.
+
+    With --sql, score concepts of your own, choosing on valid and reading on test in the same way.
+    """
+    from interplm_wh.evidence import score, score_sql, score_sql_lines
+
+    if sql is not None:
+        from interplm_wh.ask import write_rows
+
+        found = score_sql(warehouse, sql, saes=saes)
+        if form == "table":
+            click.echo("\n".join(score_sql_lines(found)))
+        else:
+            write_rows(found, sys.stdout.buffer, form=form)
+        return
+    show(score(warehouse, saes, n_resamples=resamples, draws_per_pair=draws_per_pair, fdr=fdr, seed=seed))
+
+
+@cli.command()
+@click.argument("sae")
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice(["neurons", "shuffled", "amino_acid", "position"]),
+    help="Control to make; repeat for more. All by default.",
+)  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Seed of the shuffled weights.")
+@click.option("--recipe", metavar="PIPELINE", help="How SAE was trained, where that was not done here.")
+@click.option("--device", help="For instance cpu or cuda; the fastest there is by default.")
+@click.pass_obj
+def controls(
+    warehouse: Path, sae: str, kinds: tuple[str, ...], seed: int, recipe: str | None, device: str | None
+) -> None:
+    """Make the controls of SAE that are missing, encode and build them, and count what is compared.
+
+    Raw neurons, an SAE of the same recipe on a PLM with shuffled weights, amino acids and positions: SAEs
+    of their own, over the proteins that SAE has encoded.
+    """
+    from interplm_wh.controls.run import controls
+
+    show(controls(warehouse, sae, kinds, seed=seed, recipe=recipe, device=device))
+
+
+@cli.command()
+@click.argument("plm")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--seed", default=0, show_default=True, help="Seed of the permutations.")
+@click.option("--revision", help="Revision of PLM on the hub.")
+def shuffle(plm: str, output: Path, seed: int, revision: str | None) -> None:
+    """Write a copy of PLM, a hub id or a folder, whose weights are shuffled within each tensor."""
+    from interplm_wh.plm.shuffle import shuffle
+
+    show(shuffle(plm, output, seed=seed, revision=revision))
 
 
 @cli.command()
@@ -353,24 +477,147 @@ def report(warehouse: Path, sae: str | None, pairs: int) -> None:
 
 
 @cli.command()
+@click.option("--sae", required=True, help="SAE whose features are mapped and compared.")
+@click.option(
+    "--with", "others", multiple=True, metavar="SAE", help="Match them with this SAE's; repeatable."
+)
+@click.option(
+    "--proteins", default=1000, show_default=True, type=click.IntRange(min=2),
+    help="Draw residues from so many proteins at most.",
+)  # fmt: skip
+@click.option(
+    "--residues", type=click.IntRange(min=1),
+    help="Draw about so many residues; by default as many as are compared in some seconds.",
+)  # fmt: skip
+@click.option(
+    "--pairs", default=20, show_default=True, type=click.IntRange(min=1),
+    help="Features kept beside each that are active with it.",
+)  # fmt: skip
+@click.option(
+    "--draws", default=10, show_default=True, type=click.IntRange(min=3),
+    help="Draws of chance that matches are compared with.",
+)  # fmt: skip
+@click.option("--skip-map", is_flag=True, help="Leave out the map, which needs a decoder and UMAP.")
+@click.pass_obj
+def cluster(
+    warehouse: Path, sae: str, others: tuple[str, ...], proteins: int, residues: int | None, pairs: int,
+    draws: int, skip_map: bool,
+) -> None:  # fmt: skip
+    """Map the features of an SAE, with clusters, and find those that are active together.
+
+    Together with each other, and with --with together with those of another SAE: the same concept there.
+    """
+    from interplm_wh.landscape import cluster
+
+    report = cluster(
+        warehouse, sae, others=others, n_proteins=proteins, n_residues=residues, n_pairs=pairs,
+        n_draws=draws, skip_map=skip_map,
+    )  # fmt: skip
+    show(report)
+
+
+@cli.command()
 @click.argument("saes", nargs=-1, metavar="[SAE]...")
 @click.option("--on", default="test", show_default=True, metavar="SPLIT|FILE",
               help="What they were evaluated on: a split, or the name of a FASTA file.")  # fmt: skip
-@click.option("--chart", metavar="FILE", help="Draw sparsity against fidelity: .html, .svg, .png or .json.")
+@click.option("--controls", is_flag=True, help="Put one SAE beside its controls instead.")
+@click.option("--concepts", is_flag=True, help="With --controls: a row for each concept.")
+@click.option("--chart", metavar="FILE", help="Draw it: .html, .svg, .png or .json.")
 @click.option("--format", "form", default="table", show_default=True,
               type=click.Choice(["table", "csv", "json"]), help="json: one object per line.")  # fmt: skip
 @click.pass_obj
-def compare(warehouse: Path, saes: tuple[str, ...], on: str, chart: str | None, form: str) -> None:
-    """Put SAEs side by side that were evaluated on the same proteins; by default all of them."""
-    from interplm_wh.ask import compare, write_rows
+def compare(
+    warehouse: Path, saes: tuple[str, ...], on: str, controls: bool, concepts: bool, chart: str | None,
+    form: str,
+) -> None:  # fmt: skip
+    """Put SAEs side by side that were evaluated on the same proteins; by default all of them.
 
-    found = compare(warehouse, saes, on=on, chart=chart)
+    With --controls, one SAE beside its controls: what each finds on held-out proteins.
+    """
+    from interplm_wh.ask import Comparison, ControlComparison, compare, compare_controls, write_rows
+
+    found: Comparison | ControlComparison
+    if controls:
+        if len(saes) != 1:
+            raise click.UsageError("with --controls, name one SAE")
+        if on != "test":
+            raise click.UsageError("with --controls, features are read on test; leave --on out")
+        found = compare_controls(warehouse, saes[0], by="concept" if concepts else "control", chart=chart)
+    elif concepts:
+        raise click.UsageError("--concepts goes with --controls")
+    else:
+        found = compare(warehouse, saes, on=on, chart=chart)
     if form == "table":
         show(found)
     else:
         write_rows(found.rows, sys.stdout.buffer, form=form)  # type: ignore[arg-type]
     for note in found.notes:
         click.echo(note, err=True)
+
+
+@cli.command()
+@click.option("--sae", help="One SAE only; by default every one that is no control.")
+@click.option("--concept", help="One concept only.")
+@click.option("--min-precision", default=0.0, show_default=True, type=float,
+              help="List pairs that are at least so precise on test.")  # fmt: skip
+@click.option("--private", "with_private", is_flag=True, help="List private proteins, too.")
+@click.option("--format", "form", default="table", show_default=True,
+              type=click.Choice(["table", "csv", "json", "gff3"]),
+              help="json: one object per line.")  # fmt: skip
+@click.option("--output", type=click.Path(path_type=Path), help="Write to this file.")
+@click.option(
+    "--measure", is_flag=True, help="Measure what suggestions are worth: hide, and see what is found."
+)
+@click.option("--hide", default=20, show_default=True, type=click.IntRange(1, 99),
+              help="With --measure: percent of each concept's carriers.")  # fmt: skip
+@click.option("--by", "hide_by", default="protein", show_default=True,
+              type=click.Choice(["protein", "cluster"]), help="With --measure: what is hidden.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="With --measure: seed of the draw.")
+@click.pass_context
+def suggest(
+    ctx: click.Context, sae: str | None, concept: str | None, min_precision: float, with_private: bool,
+    form: Literal["table", "csv", "json", "gff3"], output: Path | None, measure: bool, hide: int,
+    hide_by: Literal["protein", "cluster"], seed: int,
+) -> None:  # fmt: skip
+    """Suggest missing annotations: where a concept's features fire and it is not annotated.
+
+    Private proteins are left out, unless --private is given.
+    """
+    from interplm_wh.suggest import measure_suggestions, suggest, write_suggestions
+
+    listing = {"concept", "min_precision", "with_private", "form", "output"}
+    refused = sorted(_given(ctx) & (listing if measure else {"hide", "hide_by", "seed"}))
+    if refused:
+        words = ", ".join(next(p.opts[0] for p in ctx.command.params if p.name == name) for name in refused)
+        raise click.UsageError(f"{words} {'cannot go' if measure else 'goes only'} with --measure")
+    if measure:
+        for found in measure_suggestions(ctx.obj, sae=sae, pct_hidden=hide, hide_by=hide_by, seed=seed):
+            show(found)
+        return
+    report = suggest(
+        ctx.obj, sae=sae, concept=concept, min_precision=min_precision, with_private=with_private
+    )
+    write_suggestions(report, output or sys.stdout.buffer, form=form)
+    for note in report.notes():
+        click.echo(note, err=True)
+
+
+@cli.command()
+@click.option("--sae", help="One SAE only; by default every one that is no control.")
+@click.option("--concept", "concepts", multiple=True, help="These concepts only; repeat for more.")
+@click.option("--format", "form", default="table", show_default=True,
+              type=click.Choice(["table", "csv", "json"]), help="json: one object per line.")  # fmt: skip
+@click.pass_obj
+def rules(warehouse: Path, sae: str | None, concepts: tuple[str, ...], form: str) -> None:
+    """Search rules of two and three features (and, or, not) that find a concept better than one does."""
+    from interplm_wh.ask import write_rows
+    from interplm_wh.rules import rules
+
+    report = rules(warehouse, sae=sae, concepts=concepts)
+    if form == "table":
+        show(report)
+    else:
+        write_rows(report.rows, sys.stdout.buffer, form=form)  # type: ignore[arg-type]
 
 
 @cli.command()
@@ -504,6 +751,12 @@ def remove_source(warehouse: Path, name: str) -> None:
 def _need_one(files: tuple[Path, ...], other: str | None, what: str) -> None:
     if not files and other is None:
         raise click.UsageError(f"give {what}")
+
+
+def _given(ctx: click.Context) -> set[str]:
+    """Return the names of the parameters that the command line names."""
+    default = click.core.ParameterSource.DEFAULT
+    return {name for name in ctx.params if ctx.get_parameter_source(name) is not default}
 
 
 def _numbers(text: str | None) -> list[float] | None:

@@ -2,18 +2,25 @@
 
 from interplm_wh.ask import compare, info, query, report, shell, verify
 from interplm_wh.build import build, scale
+from interplm_wh.controls.run import controls
 from interplm_wh.dashboard import serve as dashboard
 from interplm_wh.demo import run_demo as demo
 from interplm_wh.encode import encode
 from interplm_wh.evaluate import evaluate
+from interplm_wh.evidence import score
 from interplm_wh.ingest.activations import add_activations
 from interplm_wh.ingest.annotations import add_annotations
 from interplm_wh.ingest.proteins import add_proteins
+from interplm_wh.landscape import cluster
 from interplm_wh.pipeline import run_pipeline as run
+from interplm_wh.plm.shuffle import shuffle
 from interplm_wh.remove import remove_proteins, remove_sae, remove_source
+from interplm_wh.rules import rules
 from interplm_wh.sae import add_sae, export_sae
+from interplm_wh.split import split
 from interplm_wh.store import init, vacuum
 from interplm_wh.structures import add_structures
+from interplm_wh.suggest import suggest
 from interplm_wh.train import train
 
 __all__ = [
@@ -23,7 +30,9 @@ __all__ = [
     "add_sae",
     "add_structures",
     "build",
+    "cluster",
     "compare",
+    "controls",
     "dashboard",
     "demo",
     "encode",
@@ -36,9 +45,14 @@ __all__ = [
     "remove_sae",
     "remove_source",
     "report",
+    "rules",
     "run",
     "scale",
+    "score",
     "shell",
+    "shuffle",
+    "split",
+    "suggest",
     "train",
     "vacuum",
     "verify",

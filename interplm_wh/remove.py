@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interplm_wh import build, names, progress, schema, store
+from interplm_wh.build import derived
 from interplm_wh.errors import CheckError, InputError, NotThereError, faults_message
+from interplm_wh.landscape.stale import PAIRS, match_source
 from interplm_wh.quote import quote_literal
 from interplm_wh.store import Transaction, layout, parts
 from interplm_wh.store.rows import first_row
@@ -16,7 +18,17 @@ from interplm_wh.store.rows import first_row
 # What a scale was taken from stays its source when proteins go: it is fixed until it is replaced. What was
 # measured stays what it was; its fingerprint says of which proteins.
 _KEPT_PER_SAE = frozenset(
-    {"activations", "encodings", "features", "sae_frequency", "sae_metrics", "training_metrics"}
+    {
+        "activations",
+        "encodings",
+        "feature_map",
+        "features",
+        "sae_frequency",
+        "sae_metrics",
+        "sampled_pairs",
+        "suggestion_trials",
+        "training_metrics",
+    }
 )
 
 
@@ -58,11 +70,23 @@ def remove_sae(warehouse: str | Path, name: str) -> RemoveReport:
         for table in schema.tables().values():
             if table.storage == "sae":
                 tx.drop(table.name, sae=name)
+        tx.drop(PAIRS, source=match_source(name))
         tx.con.execute("delete from saes where sae = ?", [name])
-        tx.con.execute("delete from plms where plm not in (select plm from saes where plm is not null)")
+        left = tx.con.execute(
+            "update saes set control_of = null where control_of = ? returning sae", [name]
+        ).fetchall()
+        gone = tx.con.execute(
+            "delete from plms where plm not in (select plm from saes where plm is not null) returning plm"
+        ).fetchall()
         tx.publish()
         shutil.rmtree(tx.root / layout.SAES / name, ignore_errors=True)
-    return RemoveReport(f"removed the SAE {name}; its space is freed by: interplm-wh vacuum (a day from now)")
+        for (plm,) in gone:  # a shuffled copy, which is the same again when it is asked for
+            shutil.rmtree(tx.root / layout.PLMS / plm, ignore_errors=True)
+    said = f"removed the SAE {name}; its space is freed by: interplm-wh vacuum (a day from now)"
+    if left:
+        again = "; ".join(f"interplm-wh remove sae {control}" for (control,) in sorted(left))
+        said += f"; its controls stay, and go with: {again}"
+    return RemoveReport(said)
 
 
 def remove_source(warehouse: str | Path, name: str) -> RemoveReport:
@@ -80,6 +104,7 @@ def remove_source(warehouse: str | Path, name: str) -> RemoveReport:
         tx.con.execute("delete from concepts where source = ?", [name])
         tx.con.execute("delete from sources where source = ?", [name])
         build.run(tx)
+        derived.take_out_outdated(tx)
         tx.publish()
     return RemoveReport(f"removed the source {name} and built again what counted it")
 
@@ -112,6 +137,7 @@ def remove_proteins(warehouse: str | Path, accessions: Sequence[str]) -> RemoveR
             if table.storage == "sae" and table.name not in _KEPT_PER_SAE:
                 tx.drop(table.name)
         build.run(tx)
+        derived.take_out_outdated(tx)
         tx.publish()
     return RemoveReport(f"removed {len(set(accessions)):,} proteins and built again what counted them")
 

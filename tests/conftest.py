@@ -15,6 +15,7 @@ from interplm_wh import store
 
 if TYPE_CHECKING:
     from interplm_wh.demo import DemoReport
+    from interplm_wh.landscape import ClusterReport
     from tests.browser import Visits
 
 # A busy machine is no fault of the code under test.
@@ -71,6 +72,15 @@ def _main_module() -> Iterator[None]:
 def demo_warehouse(demo: DemoReport) -> Path:
     """The warehouse that the demo builds; to be read only."""
     return demo.warehouse
+
+
+@pytest.fixture(scope="session")
+def mapped_demo(demo_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ClusterReport]:
+    """A copy of the demo with the landscape of its SAE, matched with the neurons; never to be changed."""
+    from interplm_wh.landscape import cluster
+
+    path = shutil.copytree(demo_warehouse, tmp_path_factory.mktemp("mapped").resolve() / "w")
+    return path, cluster(path, "demo-sae", others=["demo-neurons"], n_residues=4000, n_draws=4)
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,29 @@ def make(path: Path) -> Path:
         )
         tx.publish()
     build.build(path, min_residues=5, min_domains=3)
+    _suggest(path)
     return path
+
+
+def _suggest(path: Path) -> None:
+    """Suggest every concept somewhere: the features here are found for none of them."""
+    rows = (
+        "select c.concept, 1 as rank, true as is_leading, 0.5 as score, p.protein_id, p.accession, p.split, "
+        "p.is_private, 1 as start, 9 as stop, 0 as feature, 0.5 as threshold, 3 as n_firing, "
+        "0.7 as max_activation, 1.0 as relative_length, 0.9 as precision, 0.5 as extent, 2 as n_others, "
+        "1 as n_agreeing, 3 as n_relatives, 1 as n_carrying from concepts as c inner join proteins as p "
+        "on p.protein_id = c.concept_id % (select count(*) from proteins) where c.source = 'lab'"
+    )
+    counts = (
+        "select concept, 1 as n_pairs, 1 as n_stretches, 0 as n_annotated, 0 as n_explained, "
+        "1 as n_suggested, 1 as n_leading from concepts where source = 'lab'"
+    )
+    with store.write(path, command="test") as tx:
+        for table, query in (("suggestions", rows), ("suggestion_counts", counts)):
+            folder = tx.new_folder(table, sae=SAES[0])
+            tx.write_query(folder, query)
+            tx.replace(table, [folder], sae=SAES[0])
+        tx.publish()
 
 
 def _write(path: Path, rows: list[dict[str, object]]) -> None:

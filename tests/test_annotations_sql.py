@@ -6,23 +6,28 @@ import duckdb
 import pytest
 
 from interplm_wh import schema, sqlfile
-from interplm_wh.ingest import annotation_tables
+from interplm_wh.ingest import annotation_lines
 from tests.annotations_helpers import FEATURE_COLUMNS
 
 OURS = ("annotations_", "uniprot_")
 FILES = {n: f for n, f in sqlfile.load_folder("ingest").items() if n.startswith(OURS)}
 _TEXTS = ", ".join(f'"{name}" varchar' for name in ("Entry", "Sequence", *FEATURE_COLUMNS))
-_TABLE = ", ".join(f"{name} varchar" for name in (*annotation_tables.REQUIRED, *annotation_tables.OPTIONAL))
+_TABLE = ", ".join(f"{name} varchar" for name in (*annotation_lines.REQUIRED, *annotation_lines.OPTIONAL))
 # What Python puts there before the first file runs.
 ROOTS = {
     "uniprot_lines": f"row bigint, is_ragged boolean, {_TEXTS}",
     "known_proteins": "accession varchar, protein_id integer, length integer, sequence_md5 varchar",
     "seen_entries": "accession varchar, digest varchar",
-    "annotation_lines": f"row bigint, place varchar, {_TABLE}",
+    "annotation_lines": f"row bigint, item integer, part integer, place varchar, {_TABLE}, "
+    "state varchar, reason varchar",
+    "format_lines": "row bigint, line varchar",
+    "format_records": "row bigint, accession varchar, codes varchar",
+    "format_rows": 'row bigint, accession varchar, position varchar, value varchar, "values" varchar, '
+    "pfama_acc varchar, seq_start varchar, seq_end varchar, md5 varchar",
     "covered_proteins": "protein_id integer",
     "concepts": ", ".join(f'"{c.name}" {c.sql_type}' for c in schema.table("concepts").columns),
 }
-SAMPLE = {"VARCHAR": "x", "BIGINT": 0, "INTEGER": 0}
+SAMPLE = {"VARCHAR": "x", "BIGINT": 0, "INTEGER": 0, "DOUBLE": 0.5, "BOOLEAN": False}
 
 
 def _provide(con: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -23,7 +23,14 @@ import small
 import interplm_wh
 from interplm_wh import build, commands, docs
 from interplm_wh.cli import cli
-from interplm_wh.ingest import activation_blocks, annotation_tables, proteins
+from interplm_wh.ingest import (
+    activation_blocks,
+    annotation_formats,
+    annotation_lines,
+    annotation_names,
+    proteins,
+)
+from interplm_wh.split import clusters
 from interplm_wh.structures import chain_map
 
 Run = subprocess.CompletedProcess[bytes]
@@ -320,8 +327,9 @@ def test_answers_are_the_same_as_arrow_and_polars(built: Path) -> None:
 def test_the_page_of_inputs_names_every_column() -> None:
     text = (Path(__file__).parents[1] / "docs" / "inputs.md").read_text()
     tables = (
-        *proteins.TABLE, annotation_tables.REQUIRED, annotation_tables.OPTIONAL, activation_blocks.COLUMNS,
-        chain_map.COLUMNS,
+        *proteins.TABLE, annotation_lines.REQUIRED, annotation_lines.OPTIONAL, annotation_lines.SCORES,
+        annotation_formats.PFAM_KEYS, annotation_names.ANNOTATION_FORMATS, clusters.MEMBERS,
+        clusters.CLUSTERS, activation_blocks.COLUMNS, chain_map.COLUMNS,
     )  # fmt: skip
     assert [name for names in tables for name in names if f"`{name}`" not in text] == []
 

@@ -51,13 +51,17 @@ def described(con: duckdb.DuckDBPyConnection, file: SqlFile) -> list[str]:
 
 @pytest.mark.parametrize("file", ASKED, ids=lambda f: f.name)
 def test_a_file_reads_what_it_declares_and_nothing_else(file: SqlFile) -> None:
+    macros = [sqlfile.load("macros", n) for n in file.inputs if n in sqlfile.load_folder("macros")]
+    tables = set(file.inputs) - {macro.name for macro in macros}
     with harness.open_memory() as con:
-        for name in file.inputs:
+        for name in sorted(tables | {name for macro in macros for name in macro.inputs}):
             con.execute(f"create table {quote_identifier(name)} as {empty(name)}")
+        for macro in macros:
+            con.execute(create_macro(macro))
         assert set(file.grain) - {"one row"} <= set(described(con, file))
         for name in file.inputs:
             con.execute("begin")
-            con.execute(f"drop table {quote_identifier(name)}")
+            con.execute(f"drop {'table' if name in tables else 'macro table'} {quote_identifier(name)}")
             with pytest.raises(duckdb.CatalogException, match=name):
                 described(con, file)
             con.execute("rollback")

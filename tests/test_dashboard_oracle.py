@@ -334,9 +334,10 @@ def test_demo_counts_and_lists_are_those_of_the_tables(read_demo: Demo) -> None:
     (counts,) = ask(con, "dashboard", "warehouse_counts")
     n_concepts = sum(c["source"] != "sequence" for c in facts.concepts.values())
     lengths = [len(p["sequence"]) for p in facts.proteins.values()]
-    assert counts == (len(lengths), sum(lengths), len(facts.annotations), n_concepts, 1, 2)
-    assert [row[0] for row in ask(con, "dashboard", "built_saes")] == [DEMO, "demo-neurons"]
-    assert [row[0] for row in ask(con, "dashboard", "sae_quality")] == [DEMO, "demo-neurons"]
+    assert counts == (len(lengths), sum(lengths), len(facts.annotations), n_concepts, 1, 4)
+    every = [DEMO, "demo-neurons", "demo-sae-amino-acids", "demo-sae-position"]
+    assert [row[0] for row in ask(con, "dashboard", "built_saes")] == every
+    assert [row[0] for row in ask(con, "dashboard", "sae_quality")] == every
 
 
 def test_a_demo_protein_asked_as_a_sequence_is_nearest_to_itself(read_demo: Demo) -> None:

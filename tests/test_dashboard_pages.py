@@ -400,3 +400,20 @@ def test_a_protein_without_the_feature_is_drawn_all_the_same(
     app = opened(demo_warehouse, monkeypatch, "feature", feature=str(FEATURE), example=absent)
     assert f"Feature {FEATURE} is not active on {absent}." in [info.value for info in app.info]
     assert any(f"along {absent}" in str(chart.proto) for chart in app.get("vega_lite_chart"))
+
+
+@pytest.mark.parametrize("address", ["overview", "feature", "concept", "protein", "sequence", "compare"])
+def test_every_page_shows_a_control_that_is_made_from_residues(
+    demo_warehouse: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    app = opened(demo_warehouse, monkeypatch, address, sae="demo-sae-position")
+    assert not app.error
+    assert "control: position in the sequence" in said(app)
+
+
+def test_a_control_that_is_made_from_residues_says_that_it_has_nothing_to_apply(
+    demo_warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(demo_warehouse, monkeypatch, "sequence", sae="demo-sae-position", text="MKTAYIAK")
+    assert "a control made from residues" in app.error[0].value.replace("\\", "")
+    assert "choose an SAE or its neurons" in app.error[0].value.replace("\\", "")

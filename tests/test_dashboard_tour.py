@@ -219,7 +219,7 @@ def test_one_page_leads_to_the_next(served_demo: str, visits: Visits) -> None:
 
 
 def test_a_click_in_the_landscape_opens_the_feature(served_demo: str, visits: Visits) -> None:
-    page = visits.open(served_demo, height=1600)
+    page = visits.open(served_demo, height=2600)
     settled(page, PAGES[""])
     marks = page.locator(
         '[data-testid="stVegaLiteChart"] canvas, [data-testid="stVegaLiteChart"] svg.marks'

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from interplm_wh import store
+from interplm_wh.ask import compare_controls
 from interplm_wh.demo import DemoReport, assets, run_demo
 from interplm_wh.demo.run import SAE
 
@@ -58,6 +59,24 @@ def test_at_least_eight_kinds_of_planted_motifs_are_found_on_held_out_proteins(d
 def test_the_sae_finds_more_concepts_than_the_raw_neurons(demo: DemoReport) -> None:
     found = demo.found.saes[0].summary["n_concepts_found"]
     assert found > demo.controls.saes[0].summary["n_concepts_found"] > 0
+
+
+def test_amino_acids_are_found_exactly_by_their_control_and_starts_by_position(demo: DemoReport) -> None:
+    with store.open(demo.warehouse) as wh:
+        rows = wh.sql("from control_pairs('demo-sae')").to_pylist()
+        (scored,) = wh.sql(
+            "select count(*) as n from scored_concepts where sae = 'demo-sae' and source = 'sequence'"
+        ).to_pylist()
+    letters = [row for row in rows if row["role"] == "amino_acid" and row["is_amino_acid"]]
+    assert {row["test_f1_per_domain"] for row in letters} == {1.0}
+    assert len(letters) == scored["n"] > 15
+    best = {(row["role"], row["concept"]): row for row in rows}
+    # A signal peptide is about the first 20 residues: feature 1 or 2, the first 10 or 20.
+    assert best["position", "Signal peptide_any"]["feature"] in (1, 2)
+    found = compare_controls(demo.warehouse, SAE).summary.to_pylist()
+    assert {(row["scale"], row["role"]) for row in found} == {
+        (scale, role) for scale in ("own", "valid") for role in ("sae", "neurons", "amino_acid", "position")
+    }
 
 
 def test_the_f1_that_is_printed_is_the_one_in_the_tables(demo: DemoReport) -> None:

@@ -165,6 +165,26 @@ def test_the_landscape_draws_at_most_so_many_features(crowded: duckdb.DuckDBPyCo
     assert len(ask(crowded, "feature_landscape('a')")) == MOST
 
 
+def test_the_map_and_the_matches_draw_at_most_so_many_features(crowded: duckdb.DuckDBPyConnection) -> None:
+    features = "range(6000) as t (i)"
+    insert(
+        crowded,
+        "feature_map",
+        "select 'a' as sae, i::integer as feature, 0::float as x, 0::float as y, 1 as cluster, "
+        f"1::float as membership, '' as fingerprint from {features}",
+    )
+    insert(
+        crowded,
+        "sampled_pairs",
+        "select 'a' as sae, 'matched' as kind, 'b' as other_sae, i::integer as feature, 1 as rank, "
+        f"0 as other_feature, i / 6000 as value, i < 100 as is_mutual, i / 6000 as q_value from {features}",
+    )
+    assert len(ask(crowded, "feature_map_of('a')")) == MOST
+    rows = ask(crowded, "features_matched('a', 'b')")
+    assert rows["feature"].to_list() == list(range(5999, 5999 - MOST, -1))
+    assert rows.select("n_features", "n_matched", "n_mutual").unique().rows() == [(6000, 300, 100)]
+
+
 def test_two_saes_are_compared_on_the_concepts_that_either_finds_best() -> None:
     pairs = (
         "select sae, 'C' || lpad(i::varchar, 4, '0') as concept, i::integer as feature, 0.5 as threshold, "
@@ -297,8 +317,8 @@ def test_every_macro_that_takes_proteins_or_many_rows_declares_its_bound() -> No
     bounds = {"k", "most", "n_lanes"}
     charts = {
         "annotations_of", "concept_cases", "concept_curve", "feature_concepts", "feature_examples",
-        "feature_landscape", "feature_strips", "feature_windows", "protein_heatmap", "residue_features",
-        "saes_side_by_side",
+        "feature_landscape", "feature_map_of", "feature_strips", "feature_windows", "features_matched",
+        "protein_heatmap", "residue_features", "saes_side_by_side",
     }  # fmt: skip
     for name in sorted(charts):
         given = {p.name: p.default for p in sqlfile.load("macros", name).params}

@@ -148,3 +148,18 @@ def test_exactly_a_half_is_not_found() -> None:
     (found,) = pairs(paired(cells, cells, level="residue"))
     assert found[2] == 0.5
     assert found[-1] is False
+
+
+def test_the_control_of_a_role_is_the_one_made_for_the_sae_or_the_neurons_of_its_layer() -> None:
+    saes = [
+        {"sae": sae, "role": role, "control_of": of, "plm": plm, "layer": layer}
+        for sae, role, of, plm, layer in (
+            ("a", "sae", None, "p", 1), ("b", "sae", None, "p", 1), ("c", "sae", None, "p", 2),
+            ("d", "sae", None, "q", 1), ("n", "neurons", None, "p", 1), ("o", "neurons", "b", "p", 1),
+            ("x", "position", "b", None, None), ("y", "amino_acid", None, None, None),
+        )
+    ]  # fmt: skip
+    with harness.connect({"saes": saes}) as con:
+        found = harness.rows(con, "sae_controls", "sae", "role", "control")
+    # a has the first neurons of its layer, b its own; c and d are of another layer or PLM; y is of no SAE.
+    assert found == [("a", "neurons", "n"), ("b", "neurons", "o"), ("b", "position", "x")]

@@ -200,3 +200,21 @@ def test_faults_of_the_file_come_before_a_warehouse_is_made(tmp_path: Path) -> N
     with pytest.raises(InputError, match="did you mean plm"):
         run_pipeline(_file(tmp_path, PROTEINS + "plmm: x\n"), tmp_path / "warehouse")
     assert not (tmp_path / "warehouse").exists()
+
+
+@pytest.mark.slow
+def test_a_pipeline_weighs_what_it_finds_once(tmp_path: Path) -> None:
+    file = tmp_path / "weighed.yaml"
+    file.write_text(
+        "what: weighed\nproteins:\n  demo: {n: 150, seed: 4}\nannotations:\n  - from: proteins\nplm: demo\n"
+        "layers: [3]\nsaes:\n  - {name: s, source: demo}\ncontrols: [position]\nmin_domains: 9\nscore: true\n"
+    )
+    steps = {step.name: step.said for step in run_pipeline(file, tmp_path / "w").steps}
+    assert any("claimed: q at most" in line for line in steps["score"])
+    with store.open(tmp_path / "w") as wh:
+        counted = wh.sql("select sae, count(*) as n from pair_evidence group by sae order by sae").to_pylist()
+        (beside,) = wh.sql("select count(*) as n from control_excess where sae = 's'").to_pylist()
+    assert [row["sae"] for row in counted] == ["s", "s-position"]
+    assert beside["n"] > 0
+    again = {step.name: step.said for step in run_pipeline(file, tmp_path / "w").steps}
+    assert again["score"] == ("all pairs that can be tested are weighed already",)

@@ -59,6 +59,8 @@ thresholds: [0, 0.5]
 min_residues: 7
 min_domains: 8
 presence: 0.25
+controls: [neurons, position]
+score: true
 """
 
 
@@ -162,6 +164,8 @@ def test_every_key_is_read_and_paths_start_from_the_files_folder(folder: Path) -
         min_residues=7,
         min_domains=8,
         presence=0.25,
+        controls=("neurons", "position"),
+        score=True,
     )
 
 

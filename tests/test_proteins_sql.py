@@ -1,4 +1,4 @@
-"""The SQL that adds proteins and activations reads what its heads declare, and nothing else."""
+"""The SQL that adds proteins and activations, or splits them, reads what its heads declare, no more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from interplm_wh import sqlfile
 FILES = [
     file
     for name, file in sqlfile.load_folder("ingest").items()
-    if name.startswith(("proteins_", "activations_"))
+    if name.startswith(("proteins_", "activations_", "clusters_"))
 ]
 
 

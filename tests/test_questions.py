@@ -64,6 +64,8 @@ def test_every_macro_is_described_and_typed(demo_warehouse: Path, name: str) -> 
     values |= {"wanted_position": "1", "wanted_concept": "'x'", "wanted_accessions": "['x']"}
     values |= {
         "cut": "0.5",
+        "wanted_features": "[1, 2]",
+        "wanted_kind": "'decoder'",
         "wanted_split": "'test'",
         "left_sae": "'demo-sae'",
         "right_sae": "'demo-neurons'",

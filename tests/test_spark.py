@@ -68,7 +68,18 @@ def built() -> Iterator[duckdb.DuckDBPyConnection]:
     relations: dict[str, harness.Rows] = {
         "thresholds": harness.thresholds(0, 0.15, 0.5, 0.6, 0.8),
         "settings": harness.settings(min_residues=3, min_domains=2),
-        "saes": [{"min_value": 0.0}],
+        "saes": [
+            {"sae": sae, "role": role, "control_of": of, "plm": plm, "layer": layer, "min_value": 0.0}
+            for sae, role, of, plm, layer in (
+                (harness.SAE, "sae", None, "p", 1),
+                ("b", "sae", None, "p", 1),
+                ("c", "sae", None, "p", 2),
+                ("n", "neurons", None, "p", 1),
+                ("o", "neurons", "b", "p", 1),
+                ("x", "position", "b", None, None),
+                ("y", "amino_acid", None, None, None),
+            )
+        ],
         "sae_features": [{"feature": f} for f in range(5)],
         "sae_directions": [
             {"weights": "", "feature": f, "neighbour": g, "cosine": (f + g) % 3 / 4}
@@ -90,6 +101,7 @@ def built() -> Iterator[duckdb.DuckDBPyConnection]:
                 split=("valid", "test", "test")[i % 3],
                 accession=f"Q{i // 2}{i % 2}",
                 sample_key=i * 97,
+                cluster=("one", None, "two", "one")[i % 4],
             )
             for i, sequence in enumerate(SEQUENCES)
         ],

@@ -600,7 +600,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(
     fill(warehouse)
     plan = plan_of(recipe("relu"), plm=str(plm))
 
-    def stop(*_: object, checked_on: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("interplm_wh.train.register.register", stop)
@@ -632,9 +632,9 @@ def test_an_sae_that_came_meanwhile_is_left_as_it_is_and_the_training_is_kept(
     plan = plan_of(recipe("relu"), plm=str(plm))
     finish = register.register
 
-    def late(*args: Any, checked_on: Any) -> None:
+    def late(*args: Any, **named: Any) -> None:
         add_sae(warehouse, "identity", name="relu", plm=str(plm), layer=1, device="cpu")
-        finish(*args, checked_on=checked_on)
+        finish(*args, **named)
 
     monkeypatch.setattr(register, "register", late)
     with pytest.raises(InputError, match="relu came into the warehouse while it ran"):

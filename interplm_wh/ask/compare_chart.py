@@ -10,6 +10,7 @@ from typing import Any
 
 from interplm_wh.ask.chart_labels import PLACES, log_ticks, padded, places
 from interplm_wh.errors import InputError
+from interplm_wh.store.files import write_whole
 
 FORMATS = {".html": "html", ".png": "png", ".svg": "svg", ".json": "json"}
 EXTRA = "pip install 'interplm-wh[charts]'"
@@ -90,11 +91,12 @@ def draw(rows: Sequence[dict[str, Any]], path: Path, *, evaluated_on: str) -> li
     if not panels:
         raise InputError("no SAE has anything to draw: none has an active feature with a measure of fidelity")
     chart = _chart(shown, panels, evaluated_on)
-    path.write_bytes(_content(chart, FORMATS[path.suffix.lower()]))
+    write_whole(path, content(chart, FORMATS[path.suffix.lower()]))
     return notes
 
 
-def _content(chart: Any, kind: str) -> bytes:
+def content(chart: Any, kind: str) -> bytes:
+    """Return a chart as a file of one of the kinds of `FORMATS`."""
     if kind == "html":
         page: str = chart.to_html(inline=True)  # with the scripts in it, so that it opens without a network
         return page.encode()

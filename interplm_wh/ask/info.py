@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interplm_wh import build, sqlfile, store
+from interplm_wh import build, landscape, sqlfile, store
 from interplm_wh.ask.table import plain_table
+from interplm_wh.build import derived
+from interplm_wh.build.derived import Outdated
+from interplm_wh.controls import pairs
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Info:
         The rows of the questions of the same names in `sql/info/`.
     stale : dict of str to list of str
         For each SAE, the tables that are missing or older than what they are made from.
+    outdated : list of Outdated
+        What other commands made that is older than what it was made from.
     """
 
     path: Path
@@ -33,6 +38,7 @@ class Info:
     runs: list[dict[str, Any]]
     storage: list[dict[str, Any]]
     stale: dict[str, list[str]]
+    outdated: list[Outdated]
 
     def lines(self) -> list[str]:
         """Print it for people."""
@@ -44,9 +50,11 @@ class Info:
         behind = {sae: tables for sae, tables in self.stale.items() if tables}
         for sae, tables in behind.items():
             lines.append(f"{sae}: missing or older than the data: {', '.join(tables)}")
-        lines.append(
-            "bring tables up to date with: interplm-wh build" if behind else "every table is up to date"
-        )
+        if behind:
+            lines.append("bring tables up to date with: interplm-wh build")
+        lines += derived.again("older than the data", self.outdated)
+        if not behind and not self.outdated:
+            lines.append("every table is up to date")
         return lines
 
 
@@ -74,4 +82,10 @@ def info(warehouse: str | Path) -> Info:
     with store.open(warehouse) as wh:
         questions = {name: wh.sql(file.sql).to_pylist() for name, file in sqlfile.load_folder("info").items()}
         encoded = [row["sae"] for row in questions["saes"] if row["n_proteins"]]
-        return Info(wh.path, **questions, stale=build.stale(wh, encoded))
+        behind = build.stale(wh, encoded)
+        return Info(
+            wh.path,
+            **questions,
+            stale=behind,
+            outdated=[*derived.outdated(wh), *pairs.outdated(wh), *landscape.outdated(wh)],
+        )

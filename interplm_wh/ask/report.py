@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from interplm_wh import build, store
 from interplm_wh.ask.table import plain_table
+from interplm_wh.build import derived
+from interplm_wh.build.derived import Outdated
+from interplm_wh.controls.kinds import TITLES
 from interplm_wh.errors import NotThereError
 from interplm_wh.evaluate import learnt
+from interplm_wh.evidence.counts import LEAST_CLUSTERS
 
 SHOWN_PAIRS = 20
+_EVIDENCE = ("pair_evidence", "control_excess")
+# Controls behind their SAE, in the order in which they are always named.
+_IN_ORDER = """
+from saes
+order by
+    role != 'sae' and control_of is null, coalesce(control_of, sae), role != 'sae',
+    list_position(['neurons', 'shuffled', 'amino_acid', 'position'], role), sae
+"""
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +44,10 @@ class SaeReport:
         test first.
     stale : tuple of str
         Tables that are missing or older than what they are made from.
+    outdated : tuple of Outdated
+        Its evidence, where that is older than what it was weighed on.
+    relatives : dict
+        The row of the macro `report_relatives`.
     """
 
     sae: str
@@ -38,6 +55,8 @@ class SaeReport:
     summary: dict[str, Any]
     pairs: tuple[dict[str, Any], ...]
     stale: tuple[str, ...]
+    outdated: tuple[Outdated, ...]
+    relatives: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,17 +73,17 @@ class Report:
 
 def _lines(one: SaeReport, n_shown: int) -> list[str]:
     s = one.summary
-    mean = "–" if s["mean_best_test_f1"] is None else f"{s['mean_best_test_f1']:.3f}"  # noqa: RUF001
     concepts = [p for p in one.pairs if not p["is_amino_acid"]]
     lines = [
-        f"{one.sae}" + ("" if one.role == "sae" else f" (control: {one.role})"),
+        one.sae + ("" if one.role == "sae" else f" ({_control(one)})"),
         f"  proteins encoded          {s['n_proteins']:,}",
         f"  features                  {s['n_features']:,} ({_dead(s)})",
         f"  concepts scored           {s['n_concepts']:,} ({_apart(s)})",
         f"  concepts found            {s['n_concepts_found']:,} (F1 above 0.5 on valid and on test)",
         f"  features with a concept   {s['n_features_with_concept']:,}",
-        f"  mean F1 of best pairs     {mean} (on test)",
+        f"  mean F1 of best pairs     {_number(s['mean_best_test_f1'])} (on test)",
         f"  amino acids found         {s['n_amino_acids_found']} of 20 (not counted above)",
+        f"  relatives                 {_relatives(one.relatives)}",
     ]
     if s["n_concepts"] < s["n_concepts_annotated"]:
         lines.append(
@@ -76,13 +95,28 @@ def _lines(one: SaeReport, n_shown: int) -> list[str]:
         lines.append(
             f"  older than the data: {', '.join(one.stale)}; bring them up to date with: interplm-wh build"
         )
+    lines += [f"  {line}" for line in _evidence(one)]
     if concepts:
-        header = ("concept", "feature", "threshold", "precision", "recall", "test F1", "valid F1", "found")
-        rows = [_cells(pair) for pair in concepts[:n_shown]]
-        lines += ["", *(f"  {line}" for line in plain_table(header, rows))]
+        columns = {**_COLUMNS, **(_WEIGHED if s["n_tested"] else {}), "found": _found}
+        rows = [tuple(show(pair) for show in columns.values()) for pair in concepts[:n_shown]]
+        lines += ["", *(f"  {line}" for line in plain_table(tuple(columns), rows))]
         if len(concepts) > n_shown:
             lines.append(f"  … and {len(concepts) - n_shown:,} more: report --pairs {len(concepts)}")
     return [*lines, ""]
+
+
+def _control(one: SaeReport) -> str:
+    of = one.summary["control_of"]
+    return f"control{f' of {of}' if of else ''}: {TITLES[one.role]}"
+
+
+def _relatives(r: dict[str, Any]) -> str:
+    if not r["n_clustered"]:
+        return "not looked for; find them with: interplm-wh split --by cluster"
+    said = f"{r['n_with_relative']:,} of {r['n_test']:,} proteins of test have one in valid"
+    if unknown := r["n_held_out"] - r["n_clustered"]:
+        said += f"; {unknown:,} proteins have no cluster, so that only their sequence was compared"
+    return said
 
 
 def _dead(s: dict[str, Any]) -> str:
@@ -101,20 +135,63 @@ def _apart(s: dict[str, Any]) -> str:
     return apart
 
 
-def _cells(pair: dict[str, Any]) -> tuple[str, ...]:
-    def number(key: str) -> str:
-        return "–" if pair[key] is None else f"{pair[key]:.3f}"  # noqa: RUF001
+def _evidence(one: SaeReport) -> list[str]:
+    """Say what may be claimed, or how to find out."""
+    s = one.summary
+    if not s["n_tested"]:
+        return ["intervals, nulls and controls have not been weighed: interplm-wh score"]
+    lines = [
+        f"concepts claimed          {s['n_concepts_claimed']:,} of {s['n_concepts_tested']:,} tested (q at "
+        f"most {s['fdr']:g} under both nulls)",
+        f"pairs claimed             {s['n_claimed']:,} of {s['n_tested']:,} tested, chosen from "
+        f"{s['n_tried']:,} tried on valid",
+    ]
+    if s["n_relatives"]:
+        lines.append(
+            f"mean F1 without relatives {_number(s['mean_best_f1_without_relatives'])} (on test, less "
+            f"{s['n_relatives']:,} proteins with a relative in valid)"
+        )
+    lines += derived.again("older than the data", one.outdated)
+    return lines
 
-    return (
-        pair["concept"],
-        str(pair["feature"]),
-        f"{pair['threshold']:g}",
-        number("test_precision"),
-        number("test_recall_per_domain"),
-        number("test_f1_per_domain"),
-        number("valid_f1_per_domain"),
-        "yes" if pair["is_found"] else "no" if pair["is_testable"] else "not testable",
-    )
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"  # noqa: RUF001
+
+
+def _between(low: float | None, high: float | None, *, signed: bool = False) -> str:
+    if low is None or high is None:
+        return ""
+    return f"{low:+.2f} … {high:+.2f}" if signed else f"{low:.2f} … {high:.2f}"
+
+
+def _found(pair: dict[str, Any]) -> str:
+    return "yes" if pair["is_found"] else "no" if pair["is_testable"] else "not testable"
+
+
+def _claimed(pair: dict[str, Any]) -> str:
+    if pair["is_concept_claimed"] is False and pair["n_positive_clusters"] < LEAST_CLUSTERS:
+        return f"no: {pair['n_positive_clusters']} clusters"
+    return {True: "yes", False: "no", None: ""}[pair["is_concept_claimed"]]
+
+
+_COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "concept": lambda p: p["concept"],
+    "feature": lambda p: str(p["feature"]),
+    "threshold": lambda p: f"{p['threshold']:g}",
+    "precision": lambda p: _number(p["test_precision"]),
+    "recall": lambda p: _number(p["test_recall_per_domain"]),
+    "valid F1": lambda p: _number(p["valid_f1_per_domain"]),
+    "test F1": lambda p: _number(p["test_f1_per_domain"]),
+}
+_WEIGHED: dict[str, Callable[[dict[str, Any]], str]] = {
+    "95 % interval": lambda p: _between(p["f1_low"], p["f1_high"]),
+    "q": lambda p: "" if p["q_best"] is None else f"{p['q_best']:.2g}",
+    "best control": lambda p: f"{_number(p['control_f1'])} {p['control_role']}" if p["control"] else "",
+    "excess": lambda p: "" if p["excess"] is None else f"{p['excess']:+.3f}",
+    "its interval": lambda p: _between(p["excess_low"], p["excess_high"], signed=True),
+    "claimed": lambda p: _claimed(p),
+}
 
 
 def report(warehouse: str | Path, *, sae: str | None = None, n_pairs: int = SHOWN_PAIRS) -> Report:
@@ -133,8 +210,8 @@ def report(warehouse: str | Path, *, sae: str | None = None, n_pairs: int = SHOW
     NotThereError
         If there is no such SAE, or nothing was built.
     """
-    with store.open(warehouse) as wh:
-        known = wh.sql("from saes order by role = 'sae' desc, sae").to_pylist()
+    with store.open(warehouse, own_macros=True) as wh:
+        known = wh.sql(_IN_ORDER).to_pylist()
         chosen = [row for row in known if sae is None or row["sae"] == sae]
         if not chosen:
             what = f"there is no SAE {sae}" if sae else "there is no SAE"
@@ -151,6 +228,7 @@ def report(warehouse: str | Path, *, sae: str | None = None, n_pairs: int = SHOW
                     "%s was trained on %s: what it finds there is not held out", row["sae"], learnt_from
                 )
         stale = build.stale(wh, [row["sae"] for row in ready])
+        outdated = [one for one in derived.outdated(wh) if one.what in _EVIDENCE]
         found = tuple(
             SaeReport(
                 row["sae"],
@@ -158,6 +236,8 @@ def report(warehouse: str | Path, *, sae: str | None = None, n_pairs: int = SHOW
                 wh.sql("from report_summary($sae)", {"sae": row["sae"]}).to_pylist()[0],
                 tuple(wh.sql("from report_pairs($sae)", {"sae": row["sae"]}).to_pylist()),
                 tuple(stale[row["sae"]]),
+                tuple(one for one in outdated if one.sae == row["sae"]),
+                wh.sql("from report_relatives($sae)", {"sae": row["sae"]}).to_pylist()[0],
             )
             for row in ready
         )

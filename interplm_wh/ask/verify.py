@@ -49,7 +49,8 @@ class VerifyReport:
             *([step] if self.remakeable else ()),
             f"restore {other}damaged files from a copy; or take out what they belong to (interplm-wh remove) "
             f"and add, encode and build it again; a scale ({SCALE}) is taken anew by: interplm-wh scale, a "
-            "measurement by: interplm-wh evaluate",
+            "measurement by: interplm-wh evaluate or score, a landscape by: cluster, suggestions and "
+            "rules by: suggest, rules",
         ]
 
 

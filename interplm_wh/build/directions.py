@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -29,11 +31,7 @@ def lay_sae_directions(tx: Transaction, sae: str, bar: Bar) -> None:
         If its weights are not the ones that were added.
     """
     tensors, checksum = weights_of(tx, sae)
-    decoder = tensors.get("decoder.weight")
-    if decoder is None and "encoder.weight" in tensors:  # tied: one matrix serves both
-        decoder = tensors["encoder.weight"].T
-    columns = np.empty((0, 0), np.float32) if decoder is None else decoder
-    features, neighbours, cosines = nearest(columns, k=K, bar=bar)
+    features, neighbours, cosines = nearest(decoder_of(tensors), k=K, bar=bar)
     n_rows = len(features)
     rows = pa.table(
         {
@@ -47,6 +45,28 @@ def lay_sae_directions(tx: Transaction, sae: str, bar: Bar) -> None:
     tx.con.register("given_directions", rows)
     tx.con.execute("create or replace temp table sae_directions as from given_directions")
     tx.con.unregister("given_directions")
+
+
+def decoder_of(tensors: Mapping[str, Float32]) -> Float32:
+    """Return the decoder of an SAE's weights, float32 [d_model, n_features]; [0, 0] where it has none."""
+    decoder = tensors.get("decoder.weight")
+    if decoder is None and "encoder.weight" in tensors:  # tied: one matrix serves both
+        decoder = tensors["encoder.weight"].T
+    return np.empty((0, 0), np.float32) if decoder is None else decoder
+
+
+def unit_columns(decoder: Float32) -> tuple[Int32, Float32]:
+    """Return the features whose decoder column has a direction, and those columns at length 1.
+
+    Returns
+    -------
+    features : int32 [n]
+        0-based, ascending; columns of length 0 (dead features) are left out.
+    unit : float32 [n, d_model]
+    """
+    length = np.linalg.norm(decoder.astype(np.float32), axis=0)
+    alive = np.flatnonzero(np.isfinite(length) & (length > 0)).astype(np.int32)
+    return alive, np.ascontiguousarray((decoder[:, alive] / length[alive]).T, dtype=np.float32)
 
 
 def nearest(decoder: Float32, *, k: int, bar: Bar | None = None) -> tuple[Int32, Int32, Float32]:
@@ -67,9 +87,7 @@ def nearest(decoder: Float32, *, k: int, bar: Bar | None = None) -> tuple[Int32,
         0-based; by feature.
     cosines : float32 [n]
     """
-    length = np.linalg.norm(decoder.astype(np.float32), axis=0)
-    alive = np.flatnonzero(np.isfinite(length) & (length > 0)).astype(np.int32)
-    unit = np.ascontiguousarray((decoder[:, alive] / length[alive]).T, dtype=np.float32)  # [n, d]
+    alive, unit = unit_columns(decoder)
     k = min(k, len(alive) - 1)
     if k < 1:
         return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interplm_wh import progress, store
-from interplm_wh.build import blocks, marts, plan
+from interplm_wh.build import blocks, derived, marts, plan
 from interplm_wh.build.run import run
 from interplm_wh.build.scale import TABLE, Float32, ScaleSource, fix
 from interplm_wh.errors import NotThereError
@@ -93,6 +93,7 @@ def scale(
         finally:
             blocks.release(tx)
         run(tx)
+        derived.take_out_outdated(tx)
         tx.publish()
         row = first_row(
             tx.con,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interplm_wh import names, progress, store
-from interplm_wh.build import blocks, directions, marts, plan, scale
+from interplm_wh.build import blocks, derived, directions, marts, plan, scale
 from interplm_wh.build.make import count_blocks, finish, parameters
 from interplm_wh.errors import InputError
 from interplm_wh.store import Transaction, Warehouse, catalogue
@@ -28,12 +28,15 @@ class BuildReport:
         Thresholds, minimums and presence that hold now.
     rebuilt, appended, current : tuple of str
         ``SAE/table`` that was made anew, extended by new proteins, or left alone.
+    taken_out : tuple of Outdated
+        What other commands had made from tables that are no more.
     """
 
     settings: dict[str, Any]
     rebuilt: tuple[str, ...]
     appended: tuple[str, ...]
     current: tuple[str, ...]
+    taken_out: tuple[derived.Outdated, ...] = ()
 
     def lines(self) -> list[str]:
         """Describe the build for people."""
@@ -42,6 +45,7 @@ class BuildReport:
             f"settings: {settings}",
             f"tables: {len(self.rebuilt)} built, {len(self.appended)} extended, "
             f"{len(self.current)} unchanged",
+            *derived.again("taken out, since it was older than the data", self.taken_out),
         ]
 
 
@@ -91,9 +95,10 @@ def build(
     with store.write(warehouse, command="build", settings={**given, "thresholds": thresholds}) as tx:
         is_changed = _apply_settings(tx, given, thresholds)
         steps = run(tx, wanted)
-        if is_changed or any(step.action != "current" for step in steps):
+        taken_out = derived.take_out_outdated(tx)
+        if is_changed or taken_out or any(step.action != "current" for step in steps):
             tx.publish()
-        return _report(tx, steps)
+        return _report(tx, steps, taken_out)
 
 
 def _wanted(select: Sequence[str]) -> set[str] | None:
@@ -140,9 +145,13 @@ def _thresholds(tx: Transaction) -> tuple[float, ...]:
     return tuple(t for (t,) in tx.con.execute("select threshold from thresholds order by rank").fetchall())
 
 
-def run(tx: Transaction, wanted: set[str] | None = None) -> list[plan.Step]:
-    """Bring the marts of every SAE that has encoded proteins up to date in the working copy."""
-    saes = [s for (s,) in tx.con.execute("select distinct sae from encodings order by sae").fetchall()]
+def run(
+    tx: Transaction, wanted: set[str] | None = None, *, saes: Sequence[str] | None = None
+) -> list[plan.Step]:
+    """Bring marts up to date in the working copy: all, or those wanted, of SAEs with encoded proteins."""
+    if saes is None:
+        rows = tx.con.execute("select distinct sae from encodings order by sae").fetchall()
+        saes = [sae for (sae,) in rows]
     todo = [mart for mart in marts.ordered() if wanted is None or mart.name in wanted]
     steps: list[plan.Step] = []
     with progress.track("building", total=len(saes) * len(todo), unit="tables") as bar:
@@ -181,13 +190,19 @@ def _bring_up_to_date(
         yield step
 
 
-def _report(tx: Transaction, steps: Sequence[plan.Step]) -> BuildReport:
+def _report(
+    tx: Transaction, steps: Sequence[plan.Step], taken_out: Sequence[derived.Outdated]
+) -> BuildReport:
     def named(action: plan.Action) -> tuple[str, ...]:
         return tuple(f"{s.sae}/{s.mart.name}" for s in steps if s.action == action)
 
     settings = dict(tx.con.execute("from settings order by setting").fetchall())
     return BuildReport(
-        {"thresholds": _thresholds(tx), **settings}, named("rebuild"), named("append"), named("current")
+        {"thresholds": _thresholds(tx), **settings},
+        named("rebuild"),
+        named("append"),
+        named("current"),
+        tuple(taken_out),
     )
 
 

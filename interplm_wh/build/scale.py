@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from interplm_wh.build import blocks, marts, plan
 from interplm_wh.build.make import count_blocks, finish, parameters
+from interplm_wh.controls.kinds import RULES
 from interplm_wh.errors import CheckError, InputError, NotThereError
 from interplm_wh.progress import Bar
 from interplm_wh.store import Transaction, files, layout
@@ -42,6 +43,8 @@ def lay_sae_features(tx: Transaction, sae: str, *, scale: Float32 | None = None)
     """
     tensors, _ = weights_of(tx, sae)
     n_features = value(tx.con, "select n_features from saes where sae = ?", [sae])
+    if _is_rule(tx, sae):
+        scale = np.ones(n_features, np.float32)
     decoder_norm = tensors.get("decoder_norm")
     scale = tensors.get("checkpoint_scale") if scale is None else scale
     columns = {
@@ -56,6 +59,11 @@ def lay_sae_features(tx: Transaction, sae: str, *, scale: Float32 | None = None)
     tx.con.execute("create or replace temp table sae_features as from given_features")
     tx.con.unregister("given_features")
     return scale is not None
+
+
+def _is_rule(tx: Transaction, sae: str) -> bool:
+    """Whether an SAE is a control whose features are 0 or 1, made from residues."""
+    return value(tx.con, "select max(architecture) from saes where sae = ?", [sae]) in RULES
 
 
 def weights_of(tx: Transaction, sae: str) -> tuple[dict[str, Float32], str]:
@@ -107,6 +115,9 @@ def fix(
     label : str, optional
         What `saes.scale_source` says; `source` by default.
     """
+    is_rule = _is_rule(tx, sae)
+    if is_rule and source not in (None, "checkpoint"):
+        raise InputError(f"{sae} is a control whose features are 0 or 1: its scale is 1 and stays so")
     if source is None and plan.folders_of(tx.con, mart.name, sae):
         _require_whole(tx, mart, sae)
         return plan.Step(mart, sae, "current", "", "", (), ())
@@ -131,7 +142,7 @@ def fix(
     n_proteins = n_given if in_sql == "checkpoint" else _n_proteins(tx, sae, in_sql)
     tx.con.execute(
         "update saes set scale_source = ?, n_scale_proteins = ? where sae = ?",
-        [label or source, n_proteins, sae],
+        [label or ("rule" if is_rule else source), n_proteins, sae],
     )
     tx.con.execute("drop table sae_features")
     return step

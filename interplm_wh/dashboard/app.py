@@ -8,10 +8,19 @@ from pathlib import Path
 import streamlit as st
 
 from interplm_wh.dashboard import frame
-from interplm_wh.dashboard.views import compare, concept, feature, overview, protein, sequence, sql
+from interplm_wh.dashboard.views import (
+    compare,
+    concept,
+    feature,
+    overview,
+    protein,
+    sequence,
+    sql,
+    suggestions,
+)
 from interplm_wh.errors import InterplmError
 
-PAGES = (overview, feature, concept, protein, sequence, compare, sql)
+PAGES = (overview, feature, concept, suggestions, protein, sequence, compare, sql)
 
 
 def main(root: Path) -> None:

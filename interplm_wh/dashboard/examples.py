@@ -75,6 +75,25 @@ def show(values: dict[str, Any], rows: pl.DataFrame, *, only: str | None = None)
         _closely(values, chosen, own, look=closely)
 
 
+def show_one(values: dict[str, Any], accession: str, marked: pl.DataFrame) -> None:
+    """Draw one protein closely, with stretches of interest in the first lane.
+
+    Parameters
+    ----------
+    values : dict
+        `sae` and `feature`.
+    marked : DataFrame
+        concept, category, start, stop.
+    """
+    spans = _lanes_of(accession, None)
+    lane = marked.with_columns(
+        accession=pl.lit(accession), lane=pl.lit(1), n_concepts=pl.lit(1), n_spans=pl.lit(len(marked))
+    )
+    below = spans.with_columns(lane=pl.col("lane") + 1)
+    drawn = pl.concat([lane.select(spans.columns), below], how="vertical_relaxed")
+    _closely(values, accession, drawn, look=_Look(False, kinds_of(drawn["category"])))
+
+
 @dataclass(frozen=True)
 class _Look:
     """How proteins are drawn: near their maximum or whole, and the categories that have colours."""

@@ -16,6 +16,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 from streamlit.navigation.page import StreamlitPage
 
+from interplm_wh.controls.kinds import RULES, TITLES
 from interplm_wh.dashboard.reading import Reader
 from interplm_wh.errors import InterplmError
 
@@ -197,6 +198,8 @@ def _choose_sae(reader: Reader) -> dict[str, Any] | None:
 
 def origin(sae: Mapping[str, Any]) -> str:
     """Return, as Markdown, what an SAE is and of which PLM, where that is known."""
+    if sae["architecture"] in RULES:
+        return f"control: {TITLES[sae['role']]}"
     if sae["plm"] is None:
         return f"{plain(sae['architecture'])}: activations made elsewhere"
     return f"{plain(sae['architecture'])}, layer {sae['layer']} of {plain(sae['plm'])}"

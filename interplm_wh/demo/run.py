@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interplm_wh.ask import Report, report
+from interplm_wh.controls.kinds import TITLES
 from interplm_wh.pipeline import PipelineReport, run_pipeline
 
 PIPELINE = "demo"
@@ -29,7 +30,7 @@ class DemoReport:
     found : Report
         The report of the demo's SAE.
     controls : Report
-        The reports of its controls: the raw neurons of the same layer.
+        The reports of its controls: the raw neurons of the same layer, amino acids, positions.
     seconds : float
     """
 
@@ -44,7 +45,7 @@ class DemoReport:
         said = self.found.lines()
         for control in self.controls.saes:
             n = control.summary["n_concepts_found"]
-            said.append(f"The raw neurons of the same layer ({control.sae}) find {n:,} concepts.")
+            said.append(f"The control {control.sae} ({TITLES[control.role]}) finds {n:,} concepts.")
         return [*said, f"Done in {self.seconds:.0f} s. Next:", "", *(f"  {line}" for line in self._next())]
 
     def _next(self) -> list[str]:
@@ -53,6 +54,8 @@ class DemoReport:
         return [
             f"{command} info",
             f"{command} report --pairs 50",
+            f"{command} score",
+            f"{command} compare --controls {SAE}",
             f"{command} query \"from concept_features('{SAE}', 'Signal peptide_any')\"",
             f"{command} query \"from feature_examples('{SAE}', 1)\" --format csv",
             f"{command} shell",

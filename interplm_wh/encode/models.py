@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interplm_wh import hub, names
+from interplm_wh.controls.kinds import RULES, TITLES
 from interplm_wh.errors import InputError, MismatchError, NotThereError
 from interplm_wh.store import Warehouse, layout
 
@@ -41,6 +42,13 @@ class PlmRow:
     d_model: int
 
 
+def rules_among(warehouse: Warehouse, saes: Sequence[str]) -> dict[str, str]:
+    """Return those of some SAEs that are controls made from residues, each with its role."""
+    rows = warehouse.sql("select sae, architecture from saes").to_pylist()
+    made = {row["sae"]: row["architecture"] for row in rows if row["architecture"] in RULES}
+    return {name: made[name] for name in dict.fromkeys(saes) if name in made}
+
+
 def sae_rows(warehouse: Warehouse, saes: Sequence[str]) -> list[SaeRow]:
     """Look SAEs up, each once, in the order given.
 
@@ -59,6 +67,11 @@ def sae_rows(warehouse: Warehouse, saes: Sequence[str]) -> list[SaeRow]:
             hint = f"did you mean {near}?" if near else "add it with: interplm-wh add sae"
             raise NotThereError(f"there is no SAE {name!r} in {warehouse.path}; {hint}")
         row = known[name]
+        if row["architecture"] in RULES:
+            raise InputError(
+                f"{name}: a control made from residues ({TITLES[row['role']]}); there is no model to apply, "
+                "choose an SAE or its neurons"
+            )
         if row["plm"] is None or row["sha256"] is None:
             raise InputError(f"{name}: its activations were made elsewhere; add more with: add activations")
         found.append(
@@ -94,7 +107,13 @@ def open_plm(warehouse: Warehouse, plm: str, *, device: str | None, dtype: str) 
     row = plm_row(warehouse, plm)
     if row is None:
         raise NotThereError(f"there is no PLM {plm!r} in {warehouse.path}; add an SAE of it first")
-    return load_plm(row.source, revision=row.revision, device=device, dtype=dtype)
+    return load_plm(source_of(warehouse.path, row), revision=row.revision, device=device, dtype=dtype)
+
+
+def source_of(root: Path, row: PlmRow) -> str:
+    """Return what a PLM is loaded from: the folder that the warehouse keeps itself, where it does."""
+    own = root / layout.PLMS / row.plm
+    return str(own) if own.is_dir() else row.source
 
 
 def open_source(warehouse: Warehouse, plm: str, *, device: str | None = None, dtype: str = "float32") -> PLM:
@@ -109,7 +128,7 @@ def open_source(warehouse: Warehouse, plm: str, *, device: str | None = None, dt
 
     named = plm_row(warehouse, plm) if not hub.is_local(plm) else None
     if named is not None:
-        return load_plm(named.source, revision=named.revision, device=device, dtype=dtype)
+        return load_plm(source_of(warehouse.path, named), revision=named.revision, device=device, dtype=dtype)
     known = plm_row(warehouse, plm_slug(plm))
     if known is None:
         return load_plm(plm, device=device, dtype=dtype)

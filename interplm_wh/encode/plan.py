@@ -64,15 +64,17 @@ def encoded_ids(warehouse: Warehouse, sae: str) -> NDArray[np.int32]:
     return found
 
 
-def plan(warehouse: Warehouse, saes: Sequence[SaeRow]) -> list[Group]:
+def plan(warehouse: Warehouse, saes: Sequence[SaeRow], *, like: str | None = None) -> list[Group]:
     """Return what is left to encode with some SAEs of one PLM, in the order of proteins.
 
     SAEs that lack the same proteins of a block share them in one group, so that a part depends on
-    the proteins that its SAE lacks alone, not on the SAEs beside it.
+    the proteins that its SAE lacks alone, not on the SAEs beside it. With `like`, only proteins that
+    this SAE has encoded.
     """
     table = warehouse.sql("select protein_id, length from proteins order by protein_id")
     ids, lengths = table["protein_id"].to_numpy(), table["length"].to_numpy()
-    missing = {row: ~np.isin(ids, encoded_ids(warehouse, row.sae)) for row in saes}
+    wanted = np.ones(len(ids), np.bool_) if like is None else np.isin(ids, encoded_ids(warehouse, like))
+    missing = {row: wanted & ~np.isin(ids, encoded_ids(warehouse, row.sae)) for row in saes}
     groups: list[Group] = []
     for block in blocks(lengths.tolist()):
         alike: dict[bytes, list[SaeRow]] = {}

@@ -56,7 +56,7 @@ class EncodeReport:
     ----------
     saes : tuple of EncodedSae
     dtype, device : str
-        Number format and device of the PLM; empty where nothing was left to encode.
+        Number format and device of the PLM; empty where nothing was left to encode with one.
     seconds : float
         Wall time.
     """
@@ -73,7 +73,7 @@ class EncodeReport:
 
     @property
     def n_residues(self) -> int:
-        """Residues that went through a PLM for at least one SAE (the most of any)."""
+        """Residues that were encoded for at least one SAE (the most of any)."""
         return max((sae.n_residues for sae in self.saes), default=0)
 
     def lines(self) -> list[str]:
@@ -81,6 +81,8 @@ class EncodeReport:
         said = [sae.line() for sae in self.saes]
         if not self.n_residues:
             return [*said, "nothing was left to encode"]
+        if not self.device:
+            return [*said, f"{self.seconds:,.1f} s, without a PLM"]
         rate = self.n_residues / self.seconds if self.seconds else 0.0
         return [
             *said,

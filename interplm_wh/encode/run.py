@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interplm_wh import progress, store
+from interplm_wh.controls.residues import Taken, encode_rules
 from interplm_wh.encode import models
 from interplm_wh.encode.encoder import Encoder, Settings
 from interplm_wh.encode.models import SaeRow
@@ -52,8 +53,8 @@ class _Job:
     dtype: str = ""
     device: str = ""
 
-    def report(self, seconds: float) -> EncodeReport:
-        """Say what was done."""
+    def report(self, seconds: float, rules: Mapping[str, Taken]) -> EncodeReport:
+        """Say what was done, with controls that were made from residues behind the SAEs."""
         encoded = [
             EncodedSae(
                 sae=name,
@@ -66,6 +67,18 @@ class _Job:
             )
             for name, tally in self.tallies.items()
         ]
+        encoded += [
+            EncodedSae(
+                sae=name,
+                n_proteins=one.n_proteins,
+                n_residues=one.n_residues,
+                n_activations=one.n_activations,
+                n_present=one.n_present,
+                n_halved=0,
+                n_discarded=0,
+            )
+            for name, one in rules.items()
+        ]
         return EncodeReport(tuple(encoded), self.dtype, self.device, seconds)
 
 
@@ -77,6 +90,7 @@ def encode(
     device: str | None = None,
     min_value: float | None = None,
     token_budget: int | None = None,
+    like: str | None = None,
 ) -> EncodeReport:
     """Encode every protein that an SAE has not encoded yet; SAEs of one PLM share its passes.
 
@@ -95,6 +109,8 @@ def encode(
         Raw activations above it are kept; by default as before, and all positive ones at first.
     token_budget : int, optional
         Most tokens in one batch of the PLM; by default what suits the device.
+    like : str, optional
+        Only proteins that this SAE has encoded; by default all of the warehouse.
 
     Raises
     ------
@@ -108,7 +124,8 @@ def encode(
     started = time.monotonic()
     root = Path(warehouse).resolve()
     with store.open(root) as wh, store.stage(root) as staging:
-        rows = models.sae_rows(wh, saes)
+        rules = models.rules_among(wh, saes)
+        rows = models.sae_rows(wh, [name for name in saes if name not in rules])
         settings = Settings(dtype, device, _floor(wh, rows, min_value), token_budget)
         said = {"saes": list(saes), **asdict(settings)}
         job = _Job(
@@ -117,9 +134,10 @@ def encode(
         )
         for plm in dict.fromkeys(row.plm for row in rows):
             mine = [row for row in rows if row.plm == plm]
-            if groups := plan(wh, mine):
+            if groups := plan(wh, mine, like=like):
                 _encode_plm(Encoder.load(wh, mine, settings=settings), groups, job=job)
-    return job.report(time.monotonic() - started)
+    done = encode_rules(root, rules, like=like, wait_seconds=LAST_WAIT_SECONDS)
+    return job.report(time.monotonic() - started, done)
 
 
 def _floor(wh: Warehouse, rows: Sequence[SaeRow], min_value: float | None) -> float:

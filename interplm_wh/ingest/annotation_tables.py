@@ -1,26 +1,37 @@
-"""Annotations from tables (CSV, TSV, Parquet) with accession, start, stop and concept."""
+"""Annotations from files of any format but UniProtKB's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from interplm_wh import progress
 from interplm_wh.errors import InputError, faults_message
+from interplm_wh.ingest import annotation_lines as lines
 from interplm_wh.ingest import readers
-from interplm_wh.ingest.annotation_writer import SourceWriter, make, scalar
+from interplm_wh.ingest.annotation_formats import PFAM_KEYS, PFAM_REGIONS, AnnotationFile
+from interplm_wh.ingest.annotation_lines import OPTIONAL, REQUIRED, SCORES, Scores
+from interplm_wh.ingest.annotation_writer import SourceWriter, make
 
-REQUIRED = ("accession", "start", "stop", "concept")
-OPTIONAL = ("category", "level", "instance", "note", "evidence")
+_USED = {
+    "table": (*REQUIRED, *OPTIONAL),
+    "scores": SCORES,
+    "pfam-regions": (*PFAM_KEYS, *PFAM_REGIONS, "md5"),
+}
 
 
-def load(writer: SourceWriter, files: Sequence[readers.DataFile], *, skip_bad: bool) -> int:
-    """Check annotation tables and write their annotations and rejects.
+def load(
+    writer: SourceWriter, files: Sequence[AnnotationFile], *, scores: Scores, skip_bad: bool
+) -> tuple[int, bool]:
+    """Check files of annotations and write their annotations and rejects.
 
-    Rows are counted on from one file to the next; `covered_proteins` are the proteins in the files.
+    Rows are counted on from one file to the next; `covered_proteins` are the proteins in the files, less
+    those of which a file says something that cannot be.
 
     Returns
     -------
-    int
-        Number of rows read.
+    tuple
+        Number of rows read, and whether the files name the proteins in which the source looked, also
+        where it found nothing.
 
     Raises
     ------
@@ -30,56 +41,46 @@ def load(writer: SourceWriter, files: Sequence[readers.DataFile], *, skip_bad: b
     """
     con = writer.con
     for file in files:
-        readers.require(file, REQUIRED)
-    columns = ", ".join(f"{name} varchar" for name in (*REQUIRED, *OPTIONAL))
-    con.execute(f"create or replace temp table annotation_lines (row bigint, place varchar, {columns})")
-    n_rows = 0
-    for file in files:
-        n_rows += _read(writer, file, first_row=n_rows)
-    make(con, "annotations_parsed")
-    make(con, "annotations_rows")
-    if not skip_bad:
-        _refuse_faults(writer, files)
-    make(con, "annotations_spans")
-    writer.add_spans()
+        if file.format == "table":
+            readers.require(file.data, REQUIRED)
+    lines.create(con)
+    n_rows, last, lists = 0, 0, False
+    with progress.track("reading annotations", unit="rows") as bar:
+        for file in files:
+            read = lines.add(con, file, scores=scores, first_row=last)
+            n_rows, last, lists = n_rows + read.n_rows, read.last_row, lists or read.lists
+            bar.advance(read.n_rows)
+        make(con, "annotations_parsed")
+        make(con, "annotations_rows")
+        if not skip_bad:
+            _refuse_faults(writer, files)
+        make(con, "annotations_spans")
+        writer.add_spans()
     writer.add_rejects("annotations_rejects", {})
     con.execute(
-        "create or replace temp table covered_proteins as "
-        "select distinct protein_id from annotation_rows where protein_id is not null"
+        "create or replace temp table covered_proteins as select distinct a.protein_id "
+        "from annotation_rows as a anti join annotation_rows as f "
+        "on a.protein_id = f.protein_id and f.state = 'fault' where a.protein_id is not null"
     )
-    return n_rows
+    return n_rows, lists
 
 
-def unread_columns(files: Sequence[readers.DataFile]) -> tuple[str, ...]:
+def unread_columns(files: Sequence[AnnotationFile]) -> tuple[str, ...]:
     """Return the columns that are not read."""
-    return tuple(sorted({column for file in files for column in file.unread((*REQUIRED, *OPTIONAL))}))
+    return tuple(
+        sorted({c for file in files if file.format in _USED for c in file.data.unread(_USED[file.format])})
+    )
 
 
-def _read(writer: SourceWriter, file: readers.DataFile, *, first_row: int) -> int:
-    con = writer.con
-    with readers.reading(con, file):
-        readers.create_view(con, file, "annotation_file", required=REQUIRED, optional=OPTIONAL)
-        con.execute(
-            "insert into annotation_lines by name select * exclude (is_ragged) "
-            "replace ($first_row + row as row), 'row ' || row || ' of ' || $name as place "
-            "from annotation_file",
-            {"first_row": first_row, "name": file.name},
-        )
-    n_rows = int(scalar(con, "select count(*) from annotation_lines")) - first_row
-    if not n_rows:
-        raise InputError(f"{file.path} has a header but no row; give a file with annotations")
-    return n_rows
-
-
-def _refuse_faults(writer: SourceWriter, files: Sequence[readers.DataFile]) -> None:
+def _refuse_faults(writer: SourceWriter, files: Sequence[AnnotationFile]) -> None:
     rows = writer.con.execute(
         "select place || ': ' || text || ': ' || array_to_string(reasons, ', ') "
-        "from annotation_rows where len(reasons) > 0 order by row"
+        "from annotation_rows where len(reasons) > 0 and state <> 'left out' order by row, item, part"
     ).fetchall()
     if rows:
         raise InputError(
             faults_message(
-                ", ".join(str(file.path) for file in files),
+                ", ".join(str(file.data.path) for file in files),
                 [str(text) for (text,) in rows],
                 "mend the rows, or pass --skip-bad to leave them out (they are kept in rejects)",
             )

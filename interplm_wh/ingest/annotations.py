@@ -11,13 +11,18 @@ import duckdb
 
 from interplm_wh import store
 from interplm_wh.errors import InputError
-from interplm_wh.ingest import annotation_coverage, annotation_tables, readers, uniprot_annotations
+from interplm_wh.ingest import annotation_coverage, annotation_formats, annotation_tables, uniprot_annotations
+from interplm_wh.ingest.annotation_formats import AnnotationFile
+from interplm_wh.ingest.annotation_lines import Scores
+from interplm_wh.ingest.annotation_names import AnnotationFormat
 from interplm_wh.ingest.annotation_writer import CLIPPED, SourceWriter, scalar
 
 DEFAULT_SOURCE = "uniprot"
 RESERVED_SOURCE = "sequence"
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SUFFIXES = re.compile(r"(\.(csv|tsv|tab|txt|parquet|pq|gz))+$", re.IGNORECASE)
+_SUFFIXES = re.compile(
+    r"(\.(csv|tsv|tab|txt|parquet|pq|gz|gff3?|bed|domtblout|out|fasta|fa|dssp|ss))+$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,12 @@ def add_annotations(
     files: Sequence[str | Path],
     *,
     source: str | None = None,
+    format: AnnotationFormat | None = None,
     covers: str | None = None,
+    concept: str | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    allow_gaps: bool = False,
     skip_bad: bool = False,
 ) -> AddAnnotationsReport:
     """Add the annotations of one source, or put them in the place of what it had before.
@@ -117,39 +127,56 @@ def add_annotations(
     ----------
     warehouse : str or Path
     files : sequence of str or Path
-        UniProtKB exports, or tables (CSV, TSV, Parquet) with accession, start, stop, concept and
-        optionally category, level, instance, note, evidence. Positions are 1-based, inclusive.
+        UniProtKB exports; tables (CSV, TSV, Parquet) with accession, start, stop, concept and optionally
+        category, level, instance, note, evidence, 1-based and inclusive; GFF3; BED; InterProScan's TSV;
+        Pfam (pfam_scan.pl, HMMER's --domtblout, regions.tsv); strings of secondary structure under
+        ``>accession``; or numbers per residue (accession, position, value; or accession, values).
     source : str, optional
         Name of the source: 'uniprot' for exports, else the name of the one file.
+    format : str, optional
+        One of `annotation_names.ANNOTATION_FORMATS`; seen from the files by default.
     covers : str, optional
-        Proteins in which the source looked: 'all' that the warehouse has now (default for tables),
-        'listed' in the files (default for exports), or a file of accessions.
+        Proteins in which the source looked: 'all' that the warehouse has now, 'listed' in the files, or a
+        file of accessions. By default 'listed' where the files also name proteins without a finding
+        (exports, secondary structure, numbers, GFF3 with sequence-regions), else 'all'.
+    concept : str, optional
+        What residues are called whose number passes `at_least` and `at_most`, both inclusive.
+    at_least, at_most : float, optional
+    allow_gaps : bool
+        Whether residues without a number count as outside the concept.
     skip_bad : bool
-        Whether bad rows of tables are rejected instead of refusing the file. In exports they
-        always are.
+        Whether bad rows are rejected instead of refusing the file. In UniProtKB exports they always are.
 
     Raises
     ------
     InputError
         If a file, a row, the source or what it covers cannot be taken.
     """
-    inputs = [readers.recognise(path) for path in files]
+    inputs = [annotation_formats.recognise(path, given=format) for path in files]
     is_export = _is_export(inputs)
     name = _source_name(inputs, source, is_export=is_export)
-    chosen = covers or ("listed" if is_export else "all")
-    settings = {"files": [f.name for f in inputs], "source": name, "covers": chosen, "skip_bad": skip_bad}
+    scores = Scores(concept, at_least, at_most, allow_gaps)
+    scores.check(is_used=any(file.format == "scores" for file in inputs))
+    settings = {
+        "files": [f.data.name for f in inputs], "format": inputs[0].format, "source": name,
+        "covers": covers or _usual_coverage(inputs[0].format),
+        "concept": concept, "at_least": at_least, "at_most": at_most, "allow_gaps": allow_gaps,
+        "skip_bad": skip_bad,
+    }  # fmt: skip
     with store.write(warehouse, command="add annotations", settings=settings) as tx:
         for file in inputs:
-            tx.fingerprint_input(file.path)
+            tx.fingerprint_input(file.data.path)
         _know_proteins(tx.con)
         writer = SourceWriter(tx, name)
         n_before = writer.n_before()
         if is_export:
-            n_rows = uniprot_annotations.load(writer, inputs)
-            unread = uniprot_annotations.unread_columns(tx.con, inputs)
+            exports = [file.data for file in inputs]
+            n_rows, lists = uniprot_annotations.load(writer, exports), True
+            unread = uniprot_annotations.unread_columns(tx.con, exports)
         else:
-            n_rows = annotation_tables.load(writer, inputs, skip_bad=skip_bad)
+            n_rows, lists = annotation_tables.load(writer, inputs, scores=scores, skip_bad=skip_bad)
             unread = annotation_tables.unread_columns(inputs)
+        chosen = covers or ("listed" if lists else "all")
         annotation_coverage.choose(tx.con, chosen)
         writer.finish(covers=annotation_coverage.label(chosen))
         report = _report(
@@ -159,22 +186,27 @@ def add_annotations(
     return report
 
 
-def _is_export(inputs: Sequence[readers.DataFile]) -> bool:
+def _usual_coverage(form: AnnotationFormat) -> str | None:
+    """Return what a format covers by default; None where it depends on the file."""
+    return None if form == "gff3" else "listed" if form in annotation_formats.LISTING else "all"
+
+
+def _is_export(inputs: Sequence[AnnotationFile]) -> bool:
     if not inputs:
         raise InputError("there is no file of annotations; give at least one")
-    fasta = [str(f.path) for f in inputs if f.format == "fasta"]
-    if fasta:
-        raise InputError(f"{', '.join(fasta)}: FASTA holds no annotations; use add proteins for it")
-    exports = [f.format == "uniprot" for f in inputs]
-    if any(exports) and not all(exports):
-        raise InputError("exports and tables cannot be one source; add them one after the other")
-    return all(exports)
+    found = sorted({file.format for file in inputs})
+    if len(found) > 1:
+        raise InputError(
+            f"files of different formats cannot be one source ({', '.join(found)}); "
+            "add them one after the other"
+        )
+    return found == ["uniprot"]
 
 
-def _source_name(inputs: Sequence[readers.DataFile], source: str | None, *, is_export: bool) -> str:
+def _source_name(inputs: Sequence[AnnotationFile], source: str | None, *, is_export: bool) -> str:
     if source is None and not is_export and len(inputs) > 1:
-        raise InputError(f"{len(inputs)} tables need a name in common; pass --source")
-    stem = DEFAULT_SOURCE if is_export else _SUFFIXES.sub("", inputs[0].name)
+        raise InputError(f"{len(inputs)} files need a name in common; pass --source")
+    stem = DEFAULT_SOURCE if is_export else _SUFFIXES.sub("", inputs[0].data.name)
     name = source if source is not None else stem
     if not _SOURCE.fullmatch(name):
         raise InputError(

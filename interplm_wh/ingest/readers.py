@@ -23,7 +23,7 @@ from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.store import layout
 from interplm_wh.store.rows import value
 
-Format = Literal["fasta", "uniprot", "csv", "tsv", "parquet"]
+Format = Literal["fasta", "uniprot", "csv", "tsv", "parquet", "lines"]
 
 KNOWN = "FASTA, UniProtKB TSV, CSV or TSV (plain or gzip), or Parquet"
 UNIPROT_KEY = "Entry"
@@ -43,7 +43,8 @@ class DataFile:
     ----------
     path : Path
         Absolute.
-    format : {'fasta', 'uniprot', 'csv', 'tsv', 'parquet'}
+    format : {'fasta', 'uniprot', 'csv', 'tsv', 'parquet', 'lines'}
+        'lines' is text without a header, whose one column is ``line``.
     is_gzip : bool
     columns : tuple of str
         Names in the header, as written; none for FASTA.
@@ -74,6 +75,20 @@ class DataFile:
         return next((i for i, c in enumerate(self.columns) if c.casefold() == wanted), None)
 
 
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a file: `text` is the first megabyte, cut at a line; None for Parquet."""
+
+    path: Path
+    is_gzip: bool
+    text: str | None
+
+    @property
+    def as_lines(self) -> DataFile:
+        """The file, to be read line by line."""
+        return DataFile(self.path, "lines", self.is_gzip, ("line",))
+
+
 def recognise(path: str | Path) -> DataFile:
     """Find out what a file is from its first bytes; a gzip file is checked to its end.
 
@@ -81,6 +96,17 @@ def recognise(path: str | Path) -> DataFile:
     ------
     InputError
         If it is absent, empty, binary, damaged, or of a kind that is not known.
+    """
+    return classify(read_head(path))
+
+
+def read_head(path: str | Path) -> Head:
+    """Read the beginning of a file; a gzip file is checked to its end.
+
+    Raises
+    ------
+    InputError
+        If it is absent, empty, binary or damaged.
     """
     path = Path(path)
     if path.exists() and not path.is_file() and not path.is_dir():
@@ -96,8 +122,21 @@ def recognise(path: str | Path) -> DataFile:
     if head.startswith(_PARQUET):
         if is_gzip:
             raise InputError(f"{path} is Parquet inside gzip; unpack it with gunzip first")
-        return DataFile(path.resolve(), "parquet", False, _parquet_columns(path))
-    return _text_file(path, _text(path, head), is_gzip)
+        return Head(path.resolve(), False, None)
+    return Head(path.resolve(), is_gzip, _text(path, head))
+
+
+def classify(head: Head) -> DataFile:
+    """Say what a file is from its beginning.
+
+    Raises
+    ------
+    InputError
+        If it is of a kind that is not known, or its header cannot be taken.
+    """
+    if head.text is None:
+        return DataFile(head.path, "parquet", False, _parquet_columns(head.path))
+    return _text_file(head.path, head.text, head.is_gzip)
 
 
 def _head(path: Path) -> tuple[bytes, bool]:
@@ -149,7 +188,7 @@ def _text(path: Path, head: bytes) -> str:
 
 def _text_file(path: Path, text: str, is_gzip: bool) -> DataFile:
     if text.lstrip().startswith(">"):
-        return DataFile(path.resolve(), "fasta", is_gzip, ())
+        return DataFile(path, "fasta", is_gzip, ())
     first = text.splitlines()[0]
     if "\t" in first:
         columns = tuple(first.split("\t"))
@@ -160,7 +199,7 @@ def _text_file(path: Path, text: str, is_gzip: bool) -> DataFile:
         shown = first[:40].strip()
         raise InputError(f"{path} is of no known kind (it begins with {shown!r}); give {KNOWN}")
     names = _distinct(path, tuple(c.strip().strip('"') for c in columns))
-    return DataFile(path.resolve(), kind, is_gzip, names)
+    return DataFile(path, kind, is_gzip, names)
 
 
 def _distinct(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -262,6 +301,11 @@ def _scan(file: DataFile, *, collect: bool = False) -> str:
             f"escape = '', {common}) where line is not null)"
         )
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(file.columns)))
+    if file.format == "lines":
+        return (
+            f"select row_number() over () as row, false as is_ragged, * from read_csv({path}, "  # noqa: S608
+            f"columns = {{{columns}}}, header = false, delim = '\x01', quote = '', escape = '', {common})"
+        )
     delim = "\t" if file.format == "tsv" else ","
     rejects = ", store_rejects = true, rejects_limit = 0" if collect else ""
     return (

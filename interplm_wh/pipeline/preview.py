@@ -57,6 +57,10 @@ def preview(spec: Pipeline, warehouse: str | Path) -> Preview:
     if spec.sae_names:
         found.append(("encode", [_encode_line(name, state, coming) for name in spec.sae_names]))
         found.append(("build", [_build_line(spec)]))
+        for name in spec.controlled:
+            found.append((f"controls {name}", [f"{', '.join(spec.controls)}: what is missing would be made"]))
+        if spec.score:
+            found.append(("score", ["pairs that were not weighed would be"]))
     return found
 
 

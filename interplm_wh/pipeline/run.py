@@ -10,6 +10,7 @@ from typing import Literal
 from rich.console import Console
 
 from interplm_wh import hub, store
+from interplm_wh.controls.kinds import KINDS
 from interplm_wh.errors import InputError
 from interplm_wh.pipeline import done, sources
 from interplm_wh.pipeline.spec import Annotations, Pipeline, Proteins, Sae, load
@@ -124,8 +125,12 @@ def _calls(spec: Pipeline, warehouse: str | Path, *, restart: bool) -> list[tupl
         calls += [
             ("encode", lambda: _encode(spec, warehouse)),
             ("build", lambda: _build(spec, warehouse)),
-            ("report", lambda: _report(spec, warehouse)),
         ]
+        for name in spec.controlled:
+            calls.append((f"controls {name}", lambda one=name: _controls(spec, one, warehouse)))  # type: ignore[misc]
+        if spec.score:
+            calls.append(("score", lambda: _score(warehouse)))
+        calls.append(("report", lambda: _report(spec, warehouse)))
     return calls
 
 
@@ -200,14 +205,13 @@ def _encode(spec: Pipeline, warehouse: str | Path) -> list[str]:
     from interplm_wh.encode import encode
 
     options = spec.encoding
-    budget = {} if options.token_budget is None else {"token_budget": options.token_budget}
     return encode(
         warehouse,
         spec.sae_names,
         dtype=options.dtype,
         device=options.device,
         min_value=options.min_value,
-        **budget,
+        token_budget=options.token_budget,
     ).lines()
 
 
@@ -221,6 +225,20 @@ def _build(spec: Pipeline, warehouse: str | Path) -> list[str]:
         min_domains=spec.min_domains,
         presence=spec.presence,
     ).lines()
+
+
+def _score(warehouse: str | Path) -> list[str]:
+    from interplm_wh.evidence import score, unweighed
+
+    saes = unweighed(warehouse)
+    return score(warehouse, saes).lines() if saes else ["all pairs that can be tested are weighed already"]
+
+
+def _controls(spec: Pipeline, sae: str, warehouse: str | Path) -> list[str]:
+    from interplm_wh.controls.run import controls
+
+    kinds = () if spec.controls == KINDS else spec.controls  # of all, what cannot be made is left out
+    return controls(warehouse, sae, kinds, device=spec.encoding.device).lines()
 
 
 def _report(spec: Pipeline, warehouse: str | Path) -> list[str]:

@@ -132,6 +132,21 @@ class Section:
             self.fault(key, f"{found!r} is none of {', '.join(options)}{_hint(found, options)}")
         return None
 
+    def words(self, key: str, options: Sequence[Word]) -> tuple[Word, ...]:
+        """Return a list of some words, each once; `all` stands for every one."""
+        if self._raw.get(key) == "all":
+            self._asked.append(key)
+            return tuple(options)
+        if isinstance(self._raw.get(key), str):
+            self._asked.append(key)
+            self.fault(key, f"give all, or a list of {', '.join(options)}")
+            return ()
+        found = self.texts(key)
+        for word in found:
+            if word not in options:
+                self.fault(key, f"{word!r} is none of {', '.join(options)}{_hint(word, options)}")
+        return tuple(option for option in options if option in found)
+
     def texts(self, key: str) -> tuple[str, ...]:
         """Return a list of texts."""
         return tuple(item for item in self._items(key, str) if isinstance(item, str))

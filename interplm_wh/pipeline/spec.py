@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from interplm_wh import names, resources
 from interplm_wh.build.run import MAX_THRESHOLDS
+from interplm_wh.controls.kinds import KINDS, Kind
 from interplm_wh.errors import InputError, faults_message
 from interplm_wh.pipeline import training
 from interplm_wh.pipeline.section import Section, read_yaml
@@ -94,6 +95,10 @@ class Pipeline:
         What is trained before anything is encoded.
     thresholds : tuple of float
         Empty where the warehouse's own are kept; so are None in the three after it.
+    controls : tuple of Kind
+        The controls that are made of every SAE.
+    score : bool
+        Whether pairs are weighed at the end.
     """
 
     path: Path
@@ -109,6 +114,14 @@ class Pipeline:
     min_residues: int | None
     min_domains: int | None
     presence: float | None
+    controls: tuple[Kind, ...] = ()
+    score: bool = False
+
+    @property
+    def controlled(self) -> list[str]:
+        """The SAEs that get controls: all but the neurons themselves."""
+        neurons = {sae.name for sae in self.saes if sae.source == IDENTITY}
+        return [name for name in self.sae_names if name not in neurons] if self.controls else []
 
     @property
     def sae_names(self) -> list[str]:
@@ -182,6 +195,8 @@ def _pipeline(path: Path, top: Section) -> Pipeline:
         min_residues=top.integer("min_residues", low=0),
         min_domains=top.integer("min_domains", low=0),
         presence=top.number("presence", low=0),
+        controls=_controls(top, saes, trained),
+        score=top.flag("score"),
     )
 
 
@@ -283,6 +298,14 @@ def _check_names(top: Section, given: Sequence[str]) -> None:
         if name in taken:
             top.fault("saes", f"the name {name!r} stands twice; names are unique")
         taken.append(name)
+
+
+def _controls(top: Section, saes: Sequence[Sae], trained: Sequence[str]) -> tuple[Kind, ...]:
+    found = top.words("controls", KINDS)
+    models = [sae.name for sae in saes if sae.source != IDENTITY]
+    if found and not models and not trained and not top.faults:
+        top.fault("controls", "there is no SAE that they would be controls of")
+    return found
 
 
 def _thresholds(top: Section) -> tuple[float, ...]:

@@ -33,7 +33,16 @@ def plm_slug(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "plm"
 
 
-def _fetch(source: str, revision: str | None) -> hub.Fetched:
+def fetch(source: str, revision: str | None) -> hub.Fetched:
+    """Return the folder of a PLM: downloaded, from the hub's cache, or as it is.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    MismatchError
+        If a local folder is not the one that `revision` names.
+    """
     if not hub.is_local(source):
         found = hub.fetch_folder(source, (*_SMALL_FILES, _SAFE_WEIGHTS), revision=revision)
         if any(found.path.glob(_SAFE_WEIGHTS)):
@@ -66,6 +75,23 @@ def _model_type(folder: Path, source: str) -> str:
             f"{source}: config.json does not say its model_type; give a model in the layout of transformers"
         )
     return str(config["model_type"])
+
+
+def require_known(folder: Path, source: str) -> str:
+    """Return the kind of the model in a folder, a key of `registry.MODELS`.
+
+    Raises
+    ------
+    ModelError
+        If its config.json cannot be read, or names a kind that is not supported.
+    """
+    with hub.extra_needed():
+        from interplm_wh.plm.registry import MODELS
+    kind = _model_type(folder, source)
+    if kind not in MODELS:
+        known = ", ".join(f"{model.title} (type {name!r})" for name, model in MODELS.items())
+        raise ModelError(f"{source}: models of type {kind!r} are not supported; these are: {known}")
+    return kind
 
 
 def choose_device(device: str | None) -> torch.device:
@@ -116,14 +142,11 @@ def load_plm(
     if dtype not in DTYPES:
         raise ModelError(f"--dtype {dtype}: unknown number format; use one of {', '.join(DTYPES)}")
     chosen = choose_device(device)
-    fetched = _fetch(source, revision)
+    fetched = fetch(source, revision)
     with hub.extra_needed():
         from interplm_wh.plm.registry import MODELS
         from interplm_wh.plm.weights import Checkpoint
-    kind = _model_type(fetched.path, source)
-    if kind not in MODELS:
-        known = ", ".join(f"{model.title} (type {name!r})" for name, model in MODELS.items())
-        raise ModelError(f"{source}: models of type {kind!r} are not supported; these are: {known}")
+    kind = require_known(fetched.path, source)
     checkpoint = Checkpoint(
         folder=fetched.path,
         name=plm_slug(source),

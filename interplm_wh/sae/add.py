@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from interplm_wh import hub, names, store
 from interplm_wh.errors import InputError, MismatchError
+from interplm_wh.plm.shuffle import note_of
 from interplm_wh.sae.add_report import AddSaeReport
 from interplm_wh.sae.load import IDENTITY, LoadedSae, read_sae
 
@@ -197,7 +198,8 @@ def insert(tx: Transaction, identity: SaeIdentity, plm: PLM, *, is_forced: bool)
     """Write the rows of an SAE and of its PLM into the working copy."""
     tx.con.execute(
         "insert into plms by name select $plm as plm, $source as source, $revision as revision, "
-        '$d_model::integer as d_model, $n_layers::integer as n_layers, $window::integer as "window" '
+        '$d_model::integer as d_model, $n_layers::integer as n_layers, $window::integer as "window", '
+        "$shuffled_from as shuffled_from "
         "where not exists (from plms where plm = $plm)",
         {
             "plm": plm.name,
@@ -206,6 +208,7 @@ def insert(tx: Transaction, identity: SaeIdentity, plm: PLM, *, is_forced: bool)
             "d_model": plm.d_model,
             "n_layers": plm.n_layers,
             "window": plm.window,
+            "shuffled_from": note_of(plm.source),
         },
     )
     values = {key: value for key, value in asdict(identity).items() if key != "file"}

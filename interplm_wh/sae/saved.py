@@ -86,7 +86,15 @@ def weights_bytes(sae: SAE) -> bytes:
 
 
 def identify(
-    sae: SAE, *, name: str, plm: str, layer: int, source: str, file: str | None = None
+    sae: SAE,
+    *,
+    name: str,
+    plm: str,
+    layer: int,
+    source: str,
+    file: str | None = None,
+    role: str | None = None,
+    control_of: str | None = None,
 ) -> SaeIdentity:
     """Return who an SAE is under a name of the warehouse.
 
@@ -96,6 +104,9 @@ def identify(
         Hub id, absolute path, ``identity``, or ``training:NAME``.
     file : str, optional
         File in the source, where one was named.
+    role : str, optional
+        By default neurons for an identity, sae for others.
+    control_of : str, optional
     """
     return SaeIdentity(
         sae=name,
@@ -106,8 +117,8 @@ def identify(
         n_features=sae.n_features,
         k=sae.k,
         input_norm=sae.input_norm,
-        role="neurons" if sae.architecture == IDENTITY else "sae",
-        control_of=None,
+        role=role or ("neurons" if sae.architecture == IDENTITY else "sae"),
+        control_of=control_of,
         source=source,
         file=file,
         revision=sae.revision,

@@ -68,11 +68,17 @@ def create_macro(file: sqlfile.SqlFile, *, temporary: bool = False) -> str:
 def lay_macros(con: duckdb.DuckDBPyConnection) -> None:
     """Lay the macros of this version over those of the catalogue in use, which another may have published.
 
+    Views that it lacks are laid as well.
+
     Raises
     ------
     NotThereError
         If the catalogue lacks what one of them reads.
     """
+    there = {name for (name,) in con.execute("select table_name from information_schema.tables").fetchall()}
+    for view in stored_views():
+        if view.name not in there:
+            con.execute(layout.create_view(schema.table(view.name), view.sql, temporary=True))
     for file in sqlfile.build_order(sqlfile.load_folder("macros")):
         try:
             con.execute(create_macro(file, temporary=True))

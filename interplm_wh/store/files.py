@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,3 +60,13 @@ def facts(path: Path) -> FileFacts:
         first_protein=min(bounds, default=None),
         last_protein=max(bounds, default=None),
     )
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file of somebody's in one piece: what was there stays until all of it is on the disk."""
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

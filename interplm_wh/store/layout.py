@@ -21,6 +21,7 @@ EMBEDDINGS = "embeddings"
 TRAINING = "training"
 UNFINISHED = ".new-"
 SAES = "saes"
+PLMS = "plms"
 DOWNLOADS = "downloads"
 STRUCTURES = "structures"
 # What this package writes; a table that names another file is not its own, and is never followed.

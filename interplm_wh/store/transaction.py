@@ -27,7 +27,7 @@ MEMORY_LIMIT = "1800MB"
 MEMORY_VARIABLE = "INTERPLM_WH_MEMORY"
 # A folder holds one measurement and takes the place of the one before, so that keys can only be repeated
 # within it; the others, of which one may be damaged, need not be read.
-_UNIQUE_IN_FOLDER = frozenset({"sae_frequency", "sae_metrics"})
+_UNIQUE_IN_FOLDER = frozenset({"sae_frequency", "sae_metrics", "sampled_pairs"})
 # Long enough for a writer that only registers what it has finished.
 SHORT_WAIT = 3.0
 

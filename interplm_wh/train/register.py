@@ -136,6 +136,7 @@ def register(
     checkpoint: Checkpoint,
     *,
     checked_on: Sequence[str],
+    control_of: str | None = None,
 ) -> None:
     """Register the SAEs of a finished training; each is measured on all layers, none is refused.
 
@@ -143,6 +144,8 @@ def register(
     ----------
     checked_on : sequence of str
         What `check_proteins` returned.
+    control_of : str, optional
+        As in `train`.
 
     Raises
     ------
@@ -161,7 +164,13 @@ def register(
         for recipe, sae, check in zip(plan.saes, saes, checks, strict=True):
             names.check_sae_name(recipe.name, known)
             identity = identify(
-                sae, name=recipe.name, plm=plm.name, layer=recipe.layer, source=f"training:{plan.name}"
+                sae,
+                name=recipe.name,
+                plm=plm.name,
+                layer=recipe.layer,
+                source=f"training:{plan.name}",
+                role=None if control_of is None else "shuffled",
+                control_of=control_of,
             )
             rows = [row for row in checkpoint.metrics if row["sae"] == recipe.name]
             page = card.files(_card(identity, recipe, plan, plm, sequences, rows))

@@ -90,6 +90,7 @@ def train(
     device: str | None = None,
     dtype: str = "float32",
     restart: bool = False,
+    control_of: str | None = None,
 ) -> TrainReport:
     """Train the SAEs of a plan, or go on with it, and register them.
 
@@ -107,6 +108,8 @@ def train(
         Number format of the PLM.
     restart : bool
         Forget what an interrupted training has done.
+    control_of : str, optional
+        Register them as controls of this SAE, made from a PLM with shuffled weights.
 
     Raises
     ------
@@ -140,7 +143,9 @@ def train(
         run, resumed = _prepare(root, folder, plan, plm, sequences)
         checkpoint = run.checkpoint
         n_residues = int(sequences.lengths.sum())
-        register.register(root, plan, plm, sequences, run.trainers, checkpoint, checked_on=checked_on)
+        register.register(
+            root, plan, plm, sequences, run.trainers, checkpoint, checked_on=checked_on, control_of=control_of
+        )
         shutil.rmtree(folder)
     last = tuple(checkpoint.metrics[-len(plan.saes) :])
     waited = 100 * checkpoint.waited / checkpoint.seconds if checkpoint.seconds else 0.0

@@ -6,6 +6,7 @@
 select
     s.sae,
     s.role,
+    s.control_of,
     count(distinct h.concept) as n_concepts_found,
     count(distinct h.feature) as n_features_with_concept
 from saes as s
@@ -18,5 +19,5 @@ left join (
     inner join concepts as c on h.concept = c.concept
     where h.is_found and c.source != 'sequence'
 ) as h on s.sae = h.sae
-group by s.sae, s.role
+group by s.sae, s.role, s.control_of
 order by n_concepts_found desc, s.sae

@@ -9,6 +9,7 @@ select
     revision,
     d_model,
     n_layers,
-    "window"
+    "window",
+    shuffled_from
 from plms
 order by plm

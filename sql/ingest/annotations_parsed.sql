@@ -1,5 +1,5 @@
 -- output: annotation_texts
--- grain:  row
+-- grain:  row, item, part
 -- inputs: annotation_lines, known_proteins
 -- params: none
 -- what:   Rows of an annotation table with their protein and their positions as numbers (NULL where one is
@@ -8,7 +8,11 @@ with
 texts as (
     select
         row,
+        item,
+        part,
         place,
+        state,
+        reason,
         trim(accession) as accession,
         trim(start) as start_text,
         trim(stop) as stop_text,

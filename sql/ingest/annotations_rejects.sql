@@ -1,9 +1,9 @@
 -- output: rejects
--- grain:  source, row
+-- grain:  source, row, reason, text
 -- inputs: annotation_rows
 -- params: $source VARCHAR   name of the source
 -- what:   Rows of an annotation table that are not taken, with all reasons.
-select
+select distinct
     $source as source,
     row,
     nullif(accession, '') as accession,

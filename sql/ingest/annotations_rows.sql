@@ -1,10 +1,10 @@
 -- output: annotation_rows
--- grain:  row
+-- grain:  row, item, part
 -- inputs: annotation_texts
 -- params: none
 -- what:   Rows of an annotation table with every reason why one cannot be taken. A level or category that a
 --         row leaves out is the concept's; without any, the level is 'domain' and the category the name up to
---         the first "_".
+--         the first "_". What a format's own reader has found wrong, or left out, is the one reason.
 with
 judged as (
     select
@@ -35,14 +35,17 @@ judged as (
                     when stop > length and start <= length then 'stop beyond the end'
                 end
             ],
-            lambda reason: reason is not null
-        ) as reasons
+            lambda one: one is not null
+        ) as faults
     from annotation_texts
 )
 
 select
     row,
+    item,
+    part,
     place,
+    state,
     accession,
     protein_id,
     start,
@@ -53,11 +56,15 @@ select
     instance,
     note,
     evidence,
-    reasons,
+    case
+        when state in ('fault', 'left out') then [reason]
+        when state = 'looked' then list_filter(faults, lambda one: one in ('no accession', 'unknown protein'))
+        else faults
+    end as reasons,
     concat_ws(
         ' ',
         coalesce(nullif(accession, ''), '(no accession)'),
-        coalesce(start_text, '') || '..' || coalesce(stop_text, ''),
+        if(state = 'looked', null, coalesce(start_text, '') || '..' || coalesce(stop_text, '')),
         concept,
         if(level is null, null, 'level ' || level),
         if(length is null, null, '(' || length || ' residues)')

@@ -1,6 +1,7 @@
 -- output: report_summary
 -- grain:  sae
--- inputs: heldout_pairs, concepts, concept_support, encodings, feature_stats, features, scored_concepts
+-- inputs: heldout_pairs, concepts, concept_support, encodings, feature_stats, features, pair_evidence, saes,
+--         scored_concepts
 -- params: $wanted_sae VARCHAR  SAE
 -- what:   What one SAE finds on held-out proteins. Amino acids are counted apart, and so are concepts
 --         that are not testable; the mean is over the testable ones.
@@ -34,6 +35,20 @@ counts as (
     from pairs
 ),
 
+evidence as (
+    select
+        max(v.n_tried) as n_tried,
+        max(v.n_tested) as n_tested,
+        count(*) filter (where v.is_claimed) as n_claimed,
+        count(*) filter (where v.is_best) as n_concepts_tested,
+        count(*) filter (where v.is_concept_claimed) as n_concepts_claimed,
+        max(v.fdr) as fdr,
+        max(v.n_relatives) as n_relatives,
+        avg(v.f1_without_relatives) filter (where v.is_best) as mean_best_f1_without_relatives
+    from pair_evidence as v
+    where v.sae = $wanted_sae
+),
+
 scored as (
     select count(*) as n_concepts
     from scored_concepts as s
@@ -42,6 +57,8 @@ scored as (
 
 select
     $wanted_sae as sae,
+    (select max(r.role) from saes as r where r.sae = $wanted_sae) as role,
+    (select max(r.control_of) from saes as r where r.sae = $wanted_sae) as control_of,
     (select count(*) from encodings as e where e.sae = $wanted_sae) as n_proteins,
     (select count(*) from features as f where f.sae = $wanted_sae) as n_features,
     (
@@ -64,6 +81,15 @@ select
     c.n_features_with_concept,
     c.n_not_testable,
     c.mean_best_test_f1,
-    c.n_amino_acids_found
+    c.n_amino_acids_found,
+    w.n_tried,
+    w.n_tested,
+    w.n_claimed,
+    w.n_concepts_tested,
+    w.n_concepts_claimed,
+    w.fdr,
+    w.n_relatives,
+    w.mean_best_f1_without_relatives
 from counts as c
 cross join scored as d
+cross join evidence as w

@@ -23,6 +23,7 @@ _MEASURES = {
     "n_proteins": "proteins encoded",
     "n_features": "features",
     "n_concepts_found": "concepts found (F1 above 0.5 on valid and on test)",
+    "n_concepts_claimed": "concepts on which it does better than chance would",
     "n_features_with_concept": "features that find one",
     "mean_best_test_f1": "mean F1 on test of each concept's best feature",
     "l0": "L0: active features per residue",
@@ -63,6 +64,7 @@ def show() -> None:
     )
     _quality([sae, next(row for row in others if row["sae"] == other)])
     _concepts(sae["sae"], other)
+    _features(sae["sae"], other)
 
 
 def _quality(rows: list[dict[str, Any]]) -> None:
@@ -71,6 +73,8 @@ def _quality(rows: list[dict[str, Any]]) -> None:
     facts = []
     for row in rows:
         summary = reader.row("from report_summary($sae)", {"sae": row["sae"]}) or {}
+        if not summary.get("n_tested"):
+            summary["n_concepts_claimed"] = None
         facts.append({**row, **summary, **(reader.row(_METRICS, {"sae": row["sae"]}) or {})})
     shown = pl.DataFrame(
         {
@@ -142,6 +146,50 @@ def _concepts(left: str, right: str) -> None:
     )
     if picked or row:
         frame.current().go("concept", {"concept": (row or picked[0])["concept"]})
+
+
+def _features(left: str, right: str) -> None:
+    """Draw the features of the left SAE with their matches in the right one."""
+    st.header("Features")
+    rows = frame.current().reader.rows("from features_matched($left, $right)", {"left": left, "right": right})
+    if not len(rows):
+        st.caption(
+            "Which features of either are the same, by activation on the same residues? In a terminal:"
+        )
+        frame.command(f"cluster --sae {shlex.quote(left)} --with {shlex.quote(right)} --skip-map")
+        return
+    first = rows.row(0, named=True)
+    st.markdown(
+        f"**{first['n_matched']:,}** of {first['n_features']:,} features of {frame.plain(left)} have a match "
+        f"beyond chance in {frame.plain(right)}, **{first['n_mutual']:,}** of them mutually: each is the "
+        "other's best."
+    )
+    row = frame.picked_row(
+        rows.select(
+            "feature", "other_feature", "correlation", "standard_error", "null_mean", "q_value", "is_mutual",
+            "concept", "other_concept",
+        ),
+        key=f"features-{right}",
+        columns={
+            "feature": f"feature of {left}",
+            "other_feature": f"feature of {right}",
+            "correlation": st.column_config.NumberColumn(format="%.2f"),
+            "standard_error": st.column_config.NumberColumn("off by", format="%.2f"),
+            "null_mean": st.column_config.NumberColumn("best by chance", format="%.2f"),
+            "q_value": st.column_config.NumberColumn(format="%.3f"),
+            "is_mutual": st.column_config.CheckboxColumn("mutual"),
+            "concept": "it finds",
+            "other_concept": "the other finds",
+        },
+        alt="Each feature with its best match in the other SAE; a chosen row opens the feature",
+    )  # fmt: skip
+    st.caption(
+        f"Correlation of activations on a sample of {first['n_residues']:,} residues of "
+        f"{first['n_proteins']:,} proteins that both encoded; by chance: with residues shifted along their "
+        "protein. Choose a row to open the feature."
+    )
+    if row:
+        frame.current().go("feature", {"feature": row["feature"]})
 
 
 if __name__ == "__main__":  # as Streamlit runs a page

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from interplm_wh.dashboard import examples, frame
+from interplm_wh.dashboard import evidence, examples, frame
 from interplm_wh.dashboard.charts.curve import curves
 
 TITLE, ADDRESS, ICON = "Concept", "concept", ":material/label:"
@@ -15,6 +15,11 @@ _CONCEPT, _BY = "concept", "by"
 _MOST_CHOICES = 500
 _MOST_FEATURES, _MOST_CURVES = 20, 8
 _SUPPORT = "select split from concept_support where sae = $sae and concept = $concept and n_residues > 0"
+_RULES = (
+    "select rule, valid_f1_per_domain, test_f1_per_domain, gain, gain_low, gain_high, is_held, n_tried "
+    "from feature_rules where sae = $sae and concept = $concept order by n_features"
+)
+_ENDS = ["gain_low", "gain_high"]
 _OUTCOMES = {
     "missed": "Missed: annotated, not marked",
     "false alarm": "Marked, not annotated",
@@ -33,7 +38,7 @@ def show() -> None:
     if concept is None:
         return
     st.title(frame.plain(concept["concept"]))
-    _summary(concept)
+    _summary(sae["sae"], concept)
     values = {"sae": sae["sae"], "concept": concept["concept"]}
     reader = frame.current().reader
     rows = reader.rows("from concept_curve($sae, $concept, k := $k)", {**values, "k": _MOST_FEATURES})
@@ -55,6 +60,7 @@ def show() -> None:
     )
     there = reader.rows(_SUPPORT, values)["split"].to_list()
     feature, cut = _features(rows, split, has_test="test" in there)
+    _rules(values)
     if split not in there:
         st.info(
             f"It is annotated on no protein of the split {split}, so that nothing can be said about features "
@@ -117,7 +123,7 @@ def _first(found: pl.DataFrame) -> str | None:
     return next(iter([*kinds, *found["concept"]]), None)
 
 
-def _summary(concept: dict[str, Any]) -> None:
+def _summary(sae: str, concept: dict[str, Any]) -> None:
     counted = (
         f"{concept['n_instances']:,} instances on {concept['n_residues']:,} residues"
         if concept["n_instances"]
@@ -135,7 +141,8 @@ def _summary(concept: dict[str, Any]) -> None:
         if concept["feature"] is not None
         else ""
     )
-    st.markdown(f"{counted} of valid and test, from {frame.plain(concept['source'])}.{scored}{found}")
+    sure = evidence.sentence(sae, concept["concept"])
+    st.markdown(f"{counted} of valid and test, from {frame.plain(concept['source'])}.{scored}{found} {sure}")
 
 
 def _features(rows: pl.DataFrame, split: str, *, has_test: bool) -> tuple[int, float]:
@@ -207,6 +214,35 @@ def _best(rows: pl.DataFrame, *, has_test: bool) -> pl.DataFrame:
     test, valid = sides
     shown = valid.join(test.drop("threshold"), on="feature", how="left", maintain_order="left")
     return shown.with_columns(pl.col("F1 on test", "recall on test").fill_null(0.0)) if has_test else shown
+
+
+def _rules(values: dict[str, Any]) -> None:
+    """Draw the features that find it better together, where they were looked for."""
+    rows = frame.current().reader.rows(_RULES, values)
+    if not len(rows):
+        return
+    st.subheader("Features that find it better together")
+    st.dataframe(
+        rows.with_columns(
+            pl.Series(
+                "interval",
+                [evidence.between(low, high, sign="+") for low, high in rows.select(_ENDS).iter_rows()],
+                pl.String,
+            )
+        ).drop(_ENDS),
+        hide_index=True,
+        alt="Rules of two and three features with their F1 and their gain over the best single feature",
+        column_config={
+            "valid_f1_per_domain": st.column_config.NumberColumn("F1 on valid", format="%.2f"),
+            "test_f1_per_domain": st.column_config.NumberColumn("F1 on test", format="%.2f"),
+            "gain": st.column_config.NumberColumn(
+                format="%+.3f", help="F1 on test less that of the best single feature."
+            ),
+            "interval": st.column_config.TextColumn("95 % interval", help="Of the gain."),
+            "is_held": st.column_config.CheckboxColumn("holds", help="The interval is above 0."),
+            "n_tried": st.column_config.NumberColumn("tried", format="localized", help="Rules, on valid."),
+        },
+    )
 
 
 def _cases(values: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from interplm_wh.dashboard import examples, frame, stepping
+from interplm_wh.dashboard import evidence, examples, frame, relatives, stepping
 from interplm_wh.dashboard.charts.feature import amino_acids, histogram
 
 TITLE, ADDRESS, ICON = "Feature", "feature", ":material/blur_on:"
@@ -16,7 +16,18 @@ _STATS = "from feature_stats where sae = $sae and feature = $feature"
 _LETTERS = "from feature_amino_acids where sae = $sae and feature = $feature order by amino_acid"
 _HISTOGRAM = "from activation_histogram where sae = $sae and feature = $feature order by bin_low"
 _CONCEPTS = "from feature_concepts($sae, $feature)"
+_EVIDENCE = "from pair_evidence where sae = $sae and feature = $feature"
+_SHAPE = "from feature_shapes where sae = $sae and feature = $feature"
+_CLUSTER = (
+    "select p.cluster, c.n_members, c.label from feature_map as p inner join feature_clusters($sae) as c "
+    "on p.cluster = c.cluster where p.sae = $sae and p.feature = $feature"
+)
+_LOOKS = {
+    "point": "single residues", "short motif": "short motifs", "long stretch": "long stretches",
+    "whole protein": "whole proteins", "periodic": "residues in a rhythm",
+}  # fmt: skip
 _PREFERRED = 1.5  # times as often as in all residues, from which a letter is named
+_PERIOD_ALONE = 50  # percent of the distances, up to which the next commonest is said too
 _ENOUGH = 5  # residues of a letter, from which it is named
 _PRESENCE = "select value::double as cut from settings where setting = 'presence'"
 
@@ -61,7 +72,7 @@ def show() -> None:
         )
     _proteins(values)
     _concepts(values)
-    _neighbours(values)
+    relatives.show(values)
 
 
 def _said(stats: dict[str, Any], values: dict[str, Any], letters: pl.DataFrame) -> str:
@@ -70,6 +81,7 @@ def _said(stats: dict[str, Any], values: dict[str, Any], letters: pl.DataFrame) 
         f"Present on **{stats['pct_proteins']:.2f} %** of the proteins ({stats['n_proteins']:,}), "
         f"and there on **{stats['avg_pct_residues_when_present']:.1f} %** of the residues."
     ]
+    said += _said_of_shape(values)
     preferred = letters.filter(pl.col("enrichment") >= _PREFERRED, pl.col("n_residues") >= _ENOUGH).sort(
         "enrichment", descending=True
     )
@@ -89,6 +101,27 @@ def _said(stats: dict[str, Any], values: dict[str, Any], letters: pl.DataFrame) 
         else "It marks no concept that is annotated on held-out proteins."
     )
     return " ".join(said)
+
+
+def _said_of_shape(values: dict[str, Any]) -> list[str]:
+    """Return what it looks like along the sequence, and which features lie beside it."""
+    reader = frame.current().reader
+    said = []
+    shape = reader.row(_SHAPE, values)
+    if shape is not None and shape["shape"] in _LOOKS:
+        what = f"Where it is strongest it marks **{_LOOKS[shape['shape']]}**"
+        if shape["shape"] == "periodic":
+            beside = shape["second_period"]
+            both = shape["pct_period"] <= _PERIOD_ALONE and beside
+            what += f", every **{shape['period']}{f' or {beside}' if both else ''}**"
+        elif shape["shape"] != "point":
+            what += f" ({shape['median_top_length']:g} residues)"
+        said.append(f"{what}.")
+    cluster = reader.row(_CLUSTER, values)
+    if cluster is not None:
+        named = f", **{frame.plain(cluster['label'])}**" if cluster["label"] else ""
+        said.append(f"It is one of {cluster['n_members']:,} features of cluster {cluster['cluster']}{named}.")
+    return said
 
 
 def _proteins(values: dict[str, Any]) -> None:
@@ -156,11 +189,23 @@ def _concepts(values: dict[str, Any]) -> None:
         sides["test"].drop("threshold"), on="concept", how="left", maintain_order="left"
     )
     number = st.column_config.NumberColumn(format="%.2f")
+    columns: dict[str, Any] = {name: number for name in shown.columns if name != "concept"}
+    weighed = frame.current().reader.rows(_EVIDENCE, values)
+    if len(weighed):
+        ends = weighed.select("f1_low", "f1_high").iter_rows()
+        sure = weighed.select(
+            "concept",
+            pl.Series("interval", [evidence.between(*pair) for pair in ends], pl.String),
+            pl.col("q").alias("q_best"),
+            pl.col("is_claimed").alias("is_concept_claimed"),
+        )
+        shown = shown.join(sure, on="concept", how="left", maintain_order="left")
+        columns |= evidence.COLUMNS | evidence.OF_PAIRS
     row = frame.picked_row(
         shown,
         key=f"concepts-{values['feature']}",
         height=min(38 * (len(shown) + 1), 300),
-        columns={name: number for name in shown.columns if name != "concept"},
+        columns=columns,
         alt="F1, precision and recall of each concept, on valid and on test; a chosen row opens the concept",
     )
     st.caption(
@@ -168,56 +213,6 @@ def _concepts(values: dict[str, Any]) -> None:
     )
     if row:
         frame.current().go("concept", {"concept": row["concept"]})
-
-
-def _neighbours(values: dict[str, Any]) -> None:
-    st.header("Features like it")
-    reader = frame.current().reader
-    left, right = st.columns(2)
-    with left:
-        st.subheader("That write in the same direction")
-        rows = reader.rows("from feature_neighbours($sae, $feature)", values)
-        if len(rows):
-            _others(rows, "near", values, column="cosine", shown="cosine", form="%.2f")
-            st.caption("Cosine of the decoder's columns: 1 means that both change the PLM in the same way.")
-        else:
-            st.caption("This SAE has no decoder of its own here: it was encoded elsewhere, or is neurons.")
-    with right:
-        st.subheader("That are active on the same residues")
-        rows = reader.rows("from feature_companions($sae, $feature)", values)
-        if len(rows):
-            _others(rows, "beside", values, column="pct_overlap", shown="overlap %", form="%.0f")
-            st.caption(
-                "Residues with both, of those with either, over the 10 proteins where this feature is "
-                "strongest."
-            )
-        else:
-            st.caption("No other feature is active on the residues of its 10 strongest proteins.")
-
-
-def _others(
-    rows: pl.DataFrame, key: str, values: dict[str, Any], *, column: str, shown: str, form: str
-) -> None:
-    """Draw other features; a chosen one is looked at instead."""
-    name = f"{key}-{values['feature']}"
-
-    def open_it() -> None:
-        picked = st.session_state[name].selection.rows
-        if picked:
-            stepping.go_to(rows["feature"][picked[0]])
-
-    st.dataframe(
-        rows.select("feature", column, "concept"),
-        hide_index=True,
-        on_select=open_it,
-        selection_mode="single-row",
-        key=name,
-        alt="Other features; a chosen row opens the feature",
-        column_config={
-            column: st.column_config.NumberColumn(shown, format=form),
-            "concept": "finds",
-        },
-    )
 
 
 if __name__ == "__main__":  # as Streamlit runs a page

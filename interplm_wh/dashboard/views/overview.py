@@ -7,15 +7,15 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from interplm_wh.dashboard import frame
-from interplm_wh.dashboard.charts.landscape import PICK, landscape
+from interplm_wh.controls.kinds import TITLES
+from interplm_wh.dashboard import all_features, evidence, frame
 
 TITLE, ADDRESS, ICON = "Overview", "overview", ":material/dashboard:"
 _NAMES = {
     "Proteins": "n_proteins", "Residues": "n_residues", "Annotations": "n_annotations",
     "Concepts": "n_concepts", "PLMs": "n_plms", "SAEs": "n_saes",
 }  # fmt: skip
-_MOST_CONTROLS = 2
+_MOST_CONTROLS = 4
 _QUALITY = {
     "l0": st.column_config.NumberColumn("L0", format="%.1f", help="Active features per residue."),
     "variance_explained": st.column_config.NumberColumn(
@@ -27,15 +27,6 @@ _QUALITY = {
         help="How much of the PLM's ability to guess masked residues survives in the reconstruction.",
     ),
     "pct_dead": st.column_config.NumberColumn("dead %", format="%.1f"),
-}
-_SHARES = ("pct_proteins", "avg_pct_residues_when_present")
-_FEATURE_COLUMNS = {
-    "concept": "finds",
-    "test_f1_per_domain": st.column_config.NumberColumn("F1 on test", format="%.2f"),
-    "n_proteins": st.column_config.NumberColumn("proteins", format="localized"),
-    "pct_proteins": st.column_config.NumberColumn("% of proteins", format="%.2f"),
-    "avg_pct_residues_when_present": st.column_config.NumberColumn("% of their residues", format="%.2f"),
-    "mean_activation": st.column_config.NumberColumn("mean activation", format="%.2f"),
 }
 
 
@@ -52,7 +43,7 @@ def show() -> None:
         return
     _saes(reader.ask("sae_quality"))
     _found(sae)
-    _landscape(sae)
+    all_features.show(sae)
 
 
 def _saes(rows: pl.DataFrame) -> None:
@@ -81,17 +72,17 @@ def _found(sae: dict[str, Any]) -> None:
         "A concept is found when a feature and a threshold, chosen on one half of the proteins (valid), "
         "mark it with F1 above 0.5 there and on the other half (test)."
     )
-    controls = [row["sae"] for row in reader.ask("built_saes").to_dicts() if row["role"] != "sae"]
-    controls = [name for name in controls if name != sae["sae"]][:_MOST_CONTROLS]
+    beside = reader.ask("controls_beside", {"sae": sae["sae"]}).head(_MOST_CONTROLS)
+    controls = beside["control"].to_list()
     summary = reader.row("from report_summary($sae)", {"sae": sae["sae"]}) or {}
     said = [
         f"**{summary['n_concepts_found']:,}** of {summary['n_concepts']:,} concepts are found, by "
         f"**{summary['n_features_with_concept']:,}** of {summary['n_features']:,} features."
     ]
-    for name in controls:
+    for name, role in beside.iter_rows():
         theirs = reader.row("from report_summary($sae)", {"sae": name}) or {}
-        said.append(f"The control {frame.plain(name)} finds {theirs['n_concepts_found']:,}.")
-    st.markdown(" ".join(said))
+        said.append(f"The control {frame.plain(name)} ({TITLES[role]}) finds {theirs['n_concepts_found']:,}.")
+    st.markdown(" ".join([*said, evidence.claims(summary)]))
     shown = _beside(sae["sae"], controls)
     if not len(shown):
         frame.nothing_yet(
@@ -111,9 +102,12 @@ def _found(sae: dict[str, Any]) -> None:
             "valid_f1_per_domain": st.column_config.NumberColumn("F1 on valid", format="%.2f"),
             "is_found": st.column_config.CheckboxColumn("found"),
             **{_f1_of(name): st.column_config.NumberColumn(format="%.2f") for name in controls},
+            **evidence.COLUMNS,
         },
         alt="Best feature of each concept, with its F1 beside the controls'; a chosen row opens the feature",
     )
+    if not summary["n_tested"]:
+        evidence.unweighed()
     if not controls and sae["plm"]:
         st.caption("A control says what the PLM's own neurons would find. To add it, in a terminal:")
         frame.command(*frame.neurons_commands(sae))
@@ -125,9 +119,11 @@ def _beside(sae: str, controls: list[str]) -> pl.DataFrame:
     """Return the best feature of each concept, and what the controls reach on it."""
     reader = frame.current().reader
     pairs = reader.rows("from report_pairs($sae)", {"sae": sae}).filter(~pl.col("is_amino_acid"))
-    shown = pairs.select(
-        "concept", "feature", "threshold", "test_f1_per_domain", "valid_f1_per_domain", "is_found"
-    )
+    shown = pairs.select("concept", "feature", "test_f1_per_domain")
+    weighed = evidence.weighed(pairs)
+    if weighed["q_best"].is_not_null().any():
+        shown = pl.concat([shown, weighed], how="horizontal")
+    shown = pl.concat([shown, pairs.select("is_found", "valid_f1_per_domain", "threshold")], how="horizontal")
     for name in controls:
         theirs = reader.rows("from report_pairs($sae)", {"sae": name})
         shown = shown.join(
@@ -141,44 +137,6 @@ def _beside(sae: str, controls: list[str]) -> pl.DataFrame:
 
 def _f1_of(name: str) -> str:
     return f"F1 of {name}"
-
-
-def _landscape(sae: dict[str, Any]) -> None:
-    st.header("All features")
-    rows = frame.current().reader.rows("from feature_landscape($sae)", {"sae": sae["sae"]})
-    if not len(rows):
-        frame.nothing_yet(
-            f"No feature of {frame.plain(sae['sae'])} is present on any protein.", ["build", "verify"]
-        )
-        return
-    st.caption(
-        f"{len(rows):,} features are present on a protein. To the right: on many proteins; to the top: on "
-        "much of each protein. Click a point to open the feature."
-    )
-    event = st.altair_chart(
-        landscape(rows),
-        on_select="rerun",
-        selection_mode=PICK,
-        key="landscape",
-        alt="Every feature: share of proteins that have it against the share of their residues; the same "
-        "features are in the table that follows",
-    )
-    picked = event.selection.get(PICK, [])
-    row = None
-    table = st.expander(
-        "The same features as a table", key="as_table", bind="query-params", on_change="rerun"
-    )
-    if table.open:  # thousands of rows, which a browser need not have otherwise
-        columns = ["feature", "concept", "test_f1_per_domain", "n_proteins", *_SHARES, "mean_activation"]
-        with table:
-            row = frame.picked_row(
-                rows.select(columns).sort("feature"),
-                key="features_rows",
-                columns=_FEATURE_COLUMNS,
-                alt="Every feature; a chosen row opens it",
-            )
-    if picked or row:
-        frame.current().go("feature", {"feature": (row or picked[0])["feature"]})
 
 
 if __name__ == "__main__":  # as Streamlit runs a page
