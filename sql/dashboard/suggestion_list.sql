@@ -7,6 +7,7 @@
 --         $most INTEGER          rows
 -- what:   The leading suggestions of one concept, best first; n_all says how many there are.
 select
+    s.rank,
     s.accession,
     p.name,
     s.start,
