@@ -15,9 +15,9 @@ import click
 from interplm_wh import __version__
 from interplm_wh.errors import InterplmError
 from interplm_wh.ingest.annotation_names import ANNOTATION_FORMATS, AnnotationFormat
+from interplm_wh.unexpected import STOPPED, explain
 
 _DEBUG = "--debug"
-_STOPPED = "stopped; what was published before is intact, and the same command goes on from there"
 FILES = click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 
 
@@ -782,7 +782,7 @@ def main() -> None:
         error.show()
         raise SystemExit(error.exit_code) from None
     except click.Abort:
-        _fail(_STOPPED)
+        _fail(STOPPED)
     except InterplmError as error:
         if debug:
             raise
@@ -790,37 +790,7 @@ def main() -> None:
     except Exception as error:  # the outermost boundary: a user sees no traceback
         if debug:
             raise
-        _fail(_unexpected(error))
-
-
-def _unexpected(error: Exception) -> str:
-    if isinstance(error, PermissionError):
-        return f"you may not use {error.filename}; ask its owner, or copy the warehouse and use the copy"
-    if isinstance(error, OSError) and error.strerror:
-        where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{where}; nothing half-written was published"
-    text = str(error) or type(error).__name__
-    first = text.partition("\n")[0]
-    if "Query interrupted" in text or type(error).__name__ == "InterruptException":
-        return _STOPPED
-    if "see: interplm-wh verify" in text:
-        return first.removeprefix("Invalid Input Error: ")
-    if "Corrupt database file" in text:
-        return f"the catalogue is damaged ({first}); restore it from a copy, or begin anew with init"
-    if "No space left" in text:
-        return f"the disk is full ({text}); free some space and run the same command again"
-    if "No files found" in text or "Cannot open file" in text:
-        return f"a file of the warehouse is gone ({first}); see: interplm-wh verify"
-    if "Parquet" in text or "parquet" in first:
-        return f"a file of the warehouse is damaged ({first}); see: interplm-wh verify"
-    if "Symlink loop" in text:
-        return f"{first}; give a path that leads to a file"
-    if type(error).__name__ == "OutOfMemoryException":
-        return (
-            "DuckDB needs more memory than it may take; nothing was published; let it take more with "
-            "INTERPLM_WH_MEMORY=8GB in front, and run the same command again"
-        )
-    return f"{type(error).__name__}: {text}; run it again with --debug to see where"
+        _fail(explain(error))
 
 
 def _fail(message: str) -> None:

@@ -626,19 +626,6 @@ def test_a_truncated_part_gives_an_error_that_names_it_and_no_numbers(built: Pat
         wh.sql("select sum(value) from activations")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("a small file system can only be mounted by root")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
 def test_a_full_disk_stops_the_command_and_leaves_the_last_publish(small_disk: Path) -> None:
     path = store.init(small_disk / "w")
     with (

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from interplm_wh import unexpected
 from interplm_wh.errors import InputError, faults_message
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.store import layout
@@ -356,7 +357,7 @@ def _is_of_the_file(error: duckdb.Error) -> bool:
     if layout.DAMAGED in str(error):
         return False  # a file of the warehouse
     if isinstance(error, duckdb.IOException):
-        return "No space left" not in str(error)
+        return unexpected.of_the_machine(error) is None
     # DuckDB has no class of its own for Parquet headers that cannot be parsed.
     return isinstance(error, duckdb.InvalidInputException) or type(error) is duckdb.Error
 
