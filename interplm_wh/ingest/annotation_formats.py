@@ -15,6 +15,11 @@ LISTING: frozenset[AnnotationFormat] = frozenset({"uniprot", "secondary-structur
 PFAM_REGIONS = ("pfama_acc", "seq_start", "seq_end")
 PFAM_KEYS = ("pfamseq_acc", "uniprot_acc")
 
+KNOWN = (
+    "a UniProtKB export (TSV), a table (CSV, TSV or Parquet), GFF3, BED, InterProScan's or Pfam's hits, "
+    "secondary structure under '>accession', or numbers per residue"
+)
+
 _INTEGER = re.compile(r"\d+")
 _BED = re.compile(r"\.bed(\.gz)?$", re.IGNORECASE)
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
@@ -43,7 +48,7 @@ def recognise(path: str | Path, *, given: AnnotationFormat | None = None) -> Ann
     InputError
         If the file cannot be read, or is of no known format or not of the one that is given.
     """
-    head = readers.read_head(path)
+    head = readers.read_head(path, known=KNOWN)
     form = given or _format(head)
     if form in ("uniprot", "table", "scores", "pfam-regions"):
         return AnnotationFile(form, _with_header(head, form))
@@ -61,7 +66,10 @@ def recognise(path: str | Path, *, given: AnnotationFormat | None = None) -> Ann
 def _with_header(head: readers.Head, form: AnnotationFormat) -> readers.DataFile:
     data = readers.classify(head)
     if data.format == "fasta":
-        raise InputError(f"{data.path}: FASTA holds no annotations; use add proteins for it")
+        raise InputError(
+            f"{data.path}: FASTA holds no annotations; use add proteins for it, or, where its letters are "
+            "those of DSSP, --format secondary-structure"
+        )
     if form == "uniprot" and data.format != "uniprot":
         raise InputError(f"{data.path} is no UniProtKB export: it has no column {readers.UNIPROT_KEY}")
     if form != "uniprot" and data.format == "uniprot":

@@ -78,11 +78,15 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Head:
-    """The beginning of a file: `text` is the first megabyte, cut at a line; None for Parquet."""
+    """The beginning of a file: `text` is the first megabyte, cut at a line; None for Parquet.
+
+    `known` names what may be given in its place.
+    """
 
     path: Path
     is_gzip: bool
     text: str | None
+    known: str = KNOWN
 
     @property
     def as_lines(self) -> DataFile:
@@ -101,8 +105,14 @@ def recognise(path: str | Path) -> DataFile:
     return classify(read_head(path))
 
 
-def read_head(path: str | Path) -> Head:
+def read_head(path: str | Path, *, known: str = KNOWN) -> Head:
     """Read the beginning of a file; a gzip file is checked to its end.
+
+    Parameters
+    ----------
+    path : str or Path
+    known : str
+        What may be given, for messages.
 
     Raises
     ------
@@ -119,12 +129,12 @@ def read_head(path: str | Path) -> Head:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give a readable file") from error
     if not head.strip():
-        raise InputError(f"{path} is empty; give a file with {KNOWN}")
+        raise InputError(f"{path} is empty; give {known}")
     if head.startswith(_PARQUET):
         if is_gzip:
             raise InputError(f"{path} is Parquet inside gzip; unpack it with gunzip first")
-        return Head(path.resolve(), False, None)
-    return Head(path.resolve(), is_gzip, _text(path, head))
+        return Head(path.resolve(), False, None, known)
+    return Head(path.resolve(), is_gzip, _text(path, head, known), known)
 
 
 def classify(head: Head) -> DataFile:
@@ -137,7 +147,7 @@ def classify(head: Head) -> DataFile:
     """
     if head.text is None:
         return DataFile(head.path, "parquet", False, _parquet_columns(head.path))
-    return _text_file(head.path, head.text, head.is_gzip)
+    return _text_file(head, head.text)
 
 
 def _head(path: Path) -> tuple[bytes, bool]:
@@ -174,12 +184,12 @@ def _parquet_columns(path: Path) -> tuple[str, ...]:
         raise InputError(f"{path} is a truncated or damaged Parquet file; write it again") from error
 
 
-def _text(path: Path, head: bytes) -> str:
+def _text(path: Path, head: bytes, known: str) -> str:
     kind = next((name for magic, name in _ARCHIVES.items() if head.startswith(magic)), None)
     if kind is not None:
         raise InputError(f"{path} is compressed with {kind}; unpack it, or compress it with gzip")
     if any(byte < 32 and byte not in b"\t\n\r\f\v" for byte in set(head)):
-        raise InputError(f"{path} is a binary file; give {KNOWN}")
+        raise InputError(f"{path} is a binary file; give {known}")
     cut = head if len(head) < _HEAD_BYTES else head[: head.rfind(b"\n") + 1] or head
     try:
         return cut.decode("utf-8-sig")
@@ -187,7 +197,8 @@ def _text(path: Path, head: bytes) -> str:
         raise InputError(f"{path} is not UTF-8 text ({error.reason}); convert it to UTF-8") from error
 
 
-def _text_file(path: Path, text: str, is_gzip: bool) -> DataFile:
+def _text_file(head: Head, text: str) -> DataFile:
+    path, is_gzip = head.path, head.is_gzip
     if text.lstrip().startswith(">"):
         return DataFile(path, "fasta", is_gzip, ())
     first = text.splitlines()[0]
@@ -198,7 +209,7 @@ def _text_file(path: Path, text: str, is_gzip: bool) -> DataFile:
         columns, kind = tuple(next(csv.reader([first]))), "csv"
     else:
         shown = first[:40].strip()
-        raise InputError(f"{path} is of no known kind (it begins with {shown!r}); give {KNOWN}")
+        raise InputError(f"{path} is of no known kind (it begins with {shown!r}); give {head.known}")
     names = _distinct(path, tuple(c.strip().strip('"') for c in columns))
     return DataFile(path, kind, is_gzip, names)
 

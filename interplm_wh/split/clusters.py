@@ -29,7 +29,7 @@ def read(con: duckdb.DuckDBPyConnection, path: str | Path) -> Path:
     InputError
         If it cannot be read or has none of the known shapes.
     """
-    head = readers.read_head(path)
+    head = readers.read_head(path, known=SHAPES)
     first = (head.text or "").lstrip().partition("\n")[0].rstrip("\r")
     if first.startswith(">Cluster"):
         _read_lines(con, head.as_lines, "clusters_cd_hit")

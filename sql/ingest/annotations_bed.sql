@@ -68,8 +68,11 @@ select
     0 as item,
     part::integer as part,
     regexp_replace(f[1], '^(?:sp|tr)\|([^|]+)\|.*$', '\1') as accession,
-    coalesce((chrom_start + block_offsets[part] + 1)::varchar, f[2]) as start,
-    coalesce((chrom_start + block_offsets[part] + block_sizes[part])::varchar, f[3]) as stop,
+    -- A line that cannot be taken is shown as it is written.
+    if(fault is null, coalesce((chrom_start + block_offsets[part] + 1)::varchar, f[2]), f[2]) as start,
+    if(
+        fault is null, coalesce((chrom_start + block_offsets[part] + block_sizes[part])::varchar, f[3]), f[3]
+    ) as stop,
     f[4] as concept,
     null as category,
     null as level,

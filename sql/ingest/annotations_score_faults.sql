@@ -20,9 +20,9 @@ judged as (
             when p.accession is null then null
             when s.position is null then 'the position is not a whole number'
             when s.position not between 1 and p.length then 'the position is outside the sequence'
-            when d.accession is not null then 'the position is there more than once'
             when s.value is null then 'the value is no number'
             when not isfinite(s.value) then 'the value is not finite'
+            when d.accession is not null then 'the position is there more than once'
         end as fault
     from score_values as s
     left join known_proteins as p on s.accession = p.accession
