@@ -360,17 +360,21 @@ def evaluate(
     type=click.Choice(["table", "csv", "json", "parquet"]), help="Of the answer to --sql.",
 )  # fmt: skip
 @click.option(
-    "--resamples", default=1000, show_default=True, help="Resamples of clusters, for the intervals."
-)
+    "--resamples", default=1000, show_default=True, type=click.IntRange(min=1),
+    help="Resamples of clusters, for the intervals.",
+)  # fmt: skip
 @click.option(
-    "--draws-per-pair", default=20, show_default=True,
+    "--draws-per-pair", default=20, show_default=True, type=click.IntRange(min=1),
     help="Draws of each null at most, for each pair that is tested.",
 )  # fmt: skip
-@click.option("--fdr", default=0.05, show_default=True, help="False-discovery rate of what is claimed.")
-@click.option("--seed", default=0, show_default=True, help="Seed of draws and resamples.")
-@click.pass_obj
+@click.option("--fdr", default=0.05, show_default=True,
+              type=click.FloatRange(0, 1, min_open=True, max_open=True),
+              help="False-discovery rate of what is claimed.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+              help="Seed of draws and resamples.")  # fmt: skip
+@click.pass_context
 def score(
-    warehouse: Path, saes: tuple[str, ...], sql: str | None,
+    ctx: click.Context, saes: tuple[str, ...], sql: str | None,
     form: Literal["table", "csv", "json", "parquet"], resamples: int, draws_per_pair: int, fdr: float,
     seed: int,
 ) -> None:  # fmt: skip
@@ -380,16 +384,19 @@ def score(
     """
     from interplm_wh.evidence import score, score_sql, score_sql_lines
 
+    weighing = {"resamples", "draws_per_pair", "fdr", "seed"}
+    if refused := _options(ctx, weighing if sql is not None else {"form"}):
+        raise click.UsageError(f"{refused} {'cannot go' if sql is not None else 'goes only'} with --sql")
     if sql is not None:
         from interplm_wh.ask import write_rows
 
-        found = score_sql(warehouse, sql, saes=saes)
+        found = score_sql(ctx.obj, sql, saes=saes)
         if form == "table":
             click.echo("\n".join(score_sql_lines(found)))
         else:
             write_rows(found, sys.stdout.buffer, form=form)
         return
-    show(score(warehouse, saes, n_resamples=resamples, draws_per_pair=draws_per_pair, fdr=fdr, seed=seed))
+    show(score(ctx.obj, saes, n_resamples=resamples, draws_per_pair=draws_per_pair, fdr=fdr, seed=seed))
 
 
 @cli.command()
@@ -557,8 +564,8 @@ def compare(
 
 @cli.command()
 @click.option("--sae", help="One SAE only; by default every one that is no control.")
-@click.option("--concept", help="One concept only.")
-@click.option("--min-precision", default=0.0, show_default=True, type=float,
+@click.option("--concept", help="List this concept alone; suggestions are made for all.")
+@click.option("--min-precision", default=0.0, show_default=True, type=click.FloatRange(0, 1),
               help="List pairs that are at least so precise on test.")  # fmt: skip
 @click.option("--private", "with_private", is_flag=True, help="List private proteins, too.")
 @click.option("--format", "form", default="table", show_default=True,
@@ -586,10 +593,8 @@ def suggest(
     from interplm_wh.suggest import measure_suggestions, suggest, write_suggestions
 
     listing = {"concept", "min_precision", "with_private", "form", "output"}
-    refused = sorted(_given(ctx) & (listing if measure else {"hide", "hide_by", "seed"}))
-    if refused:
-        words = ", ".join(next(p.opts[0] for p in ctx.command.params if p.name == name) for name in refused)
-        raise click.UsageError(f"{words} {'cannot go' if measure else 'goes only'} with --measure")
+    if refused := _options(ctx, listing if measure else {"hide", "hide_by", "seed"}):
+        raise click.UsageError(f"{refused} {'cannot go' if measure else 'goes only'} with --measure")
     if measure:
         for found in measure_suggestions(ctx.obj, sae=sae, pct_hidden=hide, hide_by=hide_by, seed=seed):
             show(found)
@@ -604,7 +609,12 @@ def suggest(
 
 @cli.command()
 @click.option("--sae", help="One SAE only; by default every one that is no control.")
-@click.option("--concept", "concepts", multiple=True, help="These concepts only; repeat for more.")
+@click.option(
+    "--concept",
+    "concepts",
+    multiple=True,
+    help="List these concepts alone; repeat for more. Rules are searched for all.",
+)
 @click.option("--format", "form", default="table", show_default=True,
               type=click.Choice(["table", "csv", "json"]), help="json: one object per line.")  # fmt: skip
 @click.pass_obj
@@ -757,6 +767,12 @@ def _given(ctx: click.Context) -> set[str]:
     """Return the names of the parameters that the command line names."""
     default = click.core.ParameterSource.DEFAULT
     return {name for name in ctx.params if ctx.get_parameter_source(name) is not default}
+
+
+def _options(ctx: click.Context, names: set[str]) -> str:
+    """Return those of some options that the command line names, as it names them."""
+    given = _given(ctx) & names
+    return ", ".join(p.opts[0] for p in ctx.command.params if p.name in given)
 
 
 def _numbers(text: str | None) -> list[float] | None:

@@ -85,4 +85,5 @@ class ClusterReport:
             f"{one.n_residues:,} residues of {one.n_proteins:,} proteins"
             for one in self.matches
         ]
-        return [*lines, f"kept in feature_map and feature_pairs; {self.seconds:,.1f} s"]
+        tables = "feature_pairs" if self.map is None else "feature_map and feature_pairs"
+        return [*lines, f"kept in {tables}; {self.seconds:,.1f} s"]

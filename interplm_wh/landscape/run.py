@@ -51,7 +51,7 @@ def cluster(
     n_proteins : int
         Proteins that residues are drawn from at most, the first in the order of their `sample_key`.
     n_residues : int, optional
-        Residues to draw; by default as many as are compared in some seconds, up to 50,000.
+        Residues to draw; by default as many as are compared in some seconds, up to about 50,000.
     n_pairs : int
         Pairs kept of each feature by co-activation.
     n_draws : int

@@ -45,11 +45,14 @@ class RulesReport:
     saes : tuple of str
     rows : pa.Table
         Rows of `feature_rules`, those that hold on test first.
+    made : tuple of str
+        SAEs whose rules were searched now; those of the others were there already.
     seconds : float
     """
 
     saes: tuple[str, ...]
     rows: pa.Table
+    made: tuple[str, ...]
     seconds: float
 
     def lines(self) -> list[str]:
@@ -72,7 +75,8 @@ class RulesReport:
                 else ()
             ),
             *self._of_few(),
-            f"{', '.join(self.saes)}: kept in {TABLE}; {self.seconds:,.1f} s",
+            f"{', '.join(self.saes)}: {'kept in' if self.made else 'as they are in'} {TABLE}; "
+            f"{self.seconds:,.1f} s",
         ]
 
     def _of_few(self) -> list[str]:
@@ -119,7 +123,7 @@ def rules(warehouse: str | Path, *, sae: str | None = None, concepts: Sequence[s
             tx.publish()
     with store.open(warehouse) as wh:
         rows = wh.sql(_LISTED, {"saes": saes, "concepts": list(concepts)})
-    return RulesReport(tuple(saes), rows, time.monotonic() - started)
+    return RulesReport(tuple(saes), rows, tuple(behind), time.monotonic() - started)
 
 
 def search_all(tx: Transaction, sae: str) -> None:

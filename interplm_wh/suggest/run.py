@@ -85,8 +85,8 @@ class SuggestReport:
     def notes(self) -> list[str]:
         """Say what a reader of the rows has to know."""
         notes = [
-            f"{', '.join(self.saes)}: kept in suggestions; {self.seconds:,.1f} s; how much they are worth "
-            "says: interplm-wh suggest --measure"
+            f"{', '.join(self.saes)}: {'kept in' if self.made else 'as they are in'} suggestions; "
+            f"{self.seconds:,.1f} s; how much they are worth says: interplm-wh suggest --measure"
         ]
         if self.n_private:
             notes.insert(0, f"{self.n_private:,} on private proteins were left out (--private lists them)")
