@@ -240,6 +240,12 @@ def test_skip_bad_keeps_bad_rows_in_rejects(three: Path, tmp_path: Path) -> None
     assert ask(three, "select n_annotations, n_rejects from sources") == [(1, len(BAD_ROWS))]
 
 
+def test_a_table_of_which_nothing_can_be_taken_is_refused(three: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none of 2 rows can be taken \(unknown protein \(2\)\)"):
+        add(three, tmp_path, row("P8", 3, 9), row("P9", 3, 9), skip_bad=True)
+    assert ask(three, "select count(*) from sources where source <> 'sequence'") == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("column", "one", "other"), [("level", "residue", "domain"), ("category", "north", "south")]
 )

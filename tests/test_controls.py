@@ -271,7 +271,7 @@ def test_the_command_prints_the_table_the_list_and_the_chart(made: Path, tmp_pat
     out = said.stdout.decode()
     for words in ("own scale", "valid alone", "raw neurons, as published", "position in the sequence"):
         assert words in out
-    assert b"without PLM with shuffled weights" in said.stderr
+    assert b"not made yet: PLM with shuffled weights;" in said.stderr
     drawn = (tmp_path / "c.svg").read_text()
     for words in ("s beside its controls", "Concepts found", "Features with a concept", "F1 on test"):
         assert words in drawn

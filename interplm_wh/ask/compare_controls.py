@@ -202,5 +202,5 @@ def _notes(wh: Warehouse, sae: str, sides: Sequence[str], roles: Sequence[str]) 
         if tables
     ]
     if absent := [TITLES[kind] for kind in KINDS if kind not in roles]:
-        notes.append(f"without {', '.join(absent)}; make what is missing with: interplm-wh controls {sae}")
+        notes.append(f"not made yet: {', '.join(absent)}; make them with: interplm-wh controls {sae}")
     return notes

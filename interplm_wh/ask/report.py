@@ -96,13 +96,20 @@ def _lines(one: SaeReport, n_shown: int) -> list[str]:
             f"  older than the data: {', '.join(one.stale)}; bring them up to date with: interplm-wh build"
         )
     lines += [f"  {line}" for line in _evidence(one)]
-    if concepts:
+    if concepts and n_shown:
         columns = {**_COLUMNS, **(_WEIGHED if s["n_tested"] else {}), "found": _found}
         rows = [tuple(show(pair) for show in columns.values()) for pair in concepts[:n_shown]]
         lines += ["", *(f"  {line}" for line in plain_table(tuple(columns), rows))]
+        lines += [f"  {line}" for line in (_LEGEND if s["n_tested"] else ())]
         if len(concepts) > n_shown:
             lines.append(f"  … and {len(concepts) - n_shown:,} more: report --pairs {len(concepts)}")
     return [*lines, ""]
+
+
+_LEGEND = (
+    "found: F1 above 0.5 on valid and on test; claimed: more on test than either null gives, whatever the F1",
+    "excess: F1 less that of the best control, over the proteins that both have",
+)
 
 
 def _control(one: SaeReport) -> str:

@@ -217,10 +217,9 @@ def no_sae() -> None:
     nothing_yet("There is no SAE with results yet.", [*steps, "build"])
 
 
-def neurons_commands(sae: Mapping[str, Any]) -> list[str]:
-    """Return the commands that add the raw neurons of an SAE's layer as its control."""
-    where = f"--plm {shlex.quote(sae['plm'])} --layer {sae['layer']}"
-    return [f"add sae identity --name neurons {where}", "encode --sae neurons", "build"]
+def controls_command(sae: Mapping[str, Any]) -> str:
+    """Return the command that makes an SAE's controls, as far as they can be made."""
+    return f"controls {shlex.quote(sae['sae'])}"
 
 
 def nothing_yet(what: str, commands: list[str]) -> None:

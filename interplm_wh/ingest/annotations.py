@@ -177,6 +177,12 @@ def add_annotations(
             n_rows, lists = annotation_tables.load(writer, inputs, scores=scores, skip_bad=skip_bad)
             unread = annotation_tables.unread_columns(inputs)
         chosen = covers or ("listed" if lists else "all")
+        if not lists and not writer.count("annotations"):
+            reasons = ", ".join(f"{reason} ({n:,})" for reason, n in writer.reasons())
+            raise InputError(
+                f"none of {n_rows:,} rows can be taken ({reasons}): nothing would be left but absence; "
+                "nothing was recorded; mend the rows"
+            )
         annotation_coverage.choose(tx.con, chosen)
         writer.finish(covers=annotation_coverage.label(chosen))
         report = _report(

@@ -50,8 +50,10 @@ def show() -> None:
     others = [row for row in frame.current().reader.ask("built_saes").to_dicts() if row["sae"] != sae["sae"]]
     if not others:
         frame.nothing_yet(
-            "There is one SAE only; the raw neurons are a good one to compare with.",
-            frame.neurons_commands(sae) if sae["plm"] else [frame.ADD_SAE, "encode --sae NAME", "build"],
+            "There is one SAE only; its controls are good ones to compare with.",
+            [frame.controls_command(sae)]
+            if sae["role"] == "sae"
+            else [frame.ADD_SAE, "encode --sae NAME", "build"],
         )
         return
     frame.follow("with", others[0]["sae"])

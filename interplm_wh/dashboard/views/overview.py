@@ -108,9 +108,12 @@ def _found(sae: dict[str, Any]) -> None:
     )
     if not summary["n_tested"]:
         evidence.unweighed()
-    if not controls and sae["plm"]:
-        st.caption("A control says what the PLM's own neurons would find. To add it, in a terminal:")
-        frame.command(*frame.neurons_commands(sae))
+    if not controls and sae["role"] == "sae":
+        st.caption(
+            "Controls say what raw neurons, shuffled weights, amino acids and positions would find. "
+            "To make them, in a terminal:"
+        )
+        frame.command(frame.controls_command(sae))
     if row:
         frame.current().go("feature", {"feature": row["feature"]})
 
