@@ -202,8 +202,8 @@ def test_a_full_disk_leaves_nothing_behind(two: Path, tmp_path: Path, n_bytes: i
         ("x.cif", b"data_x\n_entry.id x\n", "cannot be read as a structure"),
         ("x.cif", b"data_x\nloop_\n_atom_site.id\n_atom_site.x\n1 2 3\n", "cannot be read as a structure"),
         ("x.pdb", b"ATOM  nonsense nonsense nonsense\n", "cannot be read as a structure"),
-        ("x.pdb.gz", gzip.compress(b"ATOM" * 9000)[:-20], "truncated gzip"),
-        ("x.pdb.gz", gzip.compress(b"ATOM" * 9000)[:30] + b"zzzzzz", "gzip"),
+        ("x.pdb.gz", gzip.compress(b"ATOM" * 9000, mtime=0)[:-20], "truncated gzip"),
+        ("x.pdb.gz", gzip.compress(b"ATOM" * 9000, mtime=0)[:30] + b"zzzzzz", "gzip"),
         ("x.pdb", ("\n".join(lines("A" * 30))).replace("ALA", " DA").encode(), "has no protein chain"),
     ],
 )
