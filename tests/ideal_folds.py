@@ -1,0 +1,131 @@
+"""Structures from ideal geometry: helices of all atoms, packed side by side, written by biotite."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from structure_files import NAMES
+
+Floats = NDArray[np.float64]
+LETTERS = "ACDEFGHIKLMNPQRSTVWY"
+HELIX, STRAND = (-57.0, -47.0), (-119.0, 113.0)
+LOOP = 4
+"""Residues between two helices, which are missing from the model."""
+
+
+def place(a: Floats, b: Floats, c: Floats, bond: float, angle: float, torsion: float) -> Floats:
+    """Return the atom that follows a, b and c, from internal coordinates (Å and degrees)."""
+    angle, torsion = np.radians(180 - angle), np.radians(torsion)
+    along = (c - b) / np.linalg.norm(c - b)
+    normal = np.cross(b - a, along)
+    normal /= np.linalg.norm(normal)
+    across = np.cross(normal, along)
+    parts = np.cos(angle), np.sin(angle) * np.cos(torsion), np.sin(angle) * np.sin(torsion)
+    return c + bond * (parts[0] * along + parts[1] * across + parts[2] * normal)  # type: ignore[no-any-return]
+
+
+@cache
+def backbone(n: int, angles: tuple[float, float] = HELIX) -> Floats:
+    """Return N, CA, C and O of residues with the same phi and psi, centred, along z: [n, 4, 3]."""
+    phi, psi = angles
+    atoms = [np.zeros(3), np.array([1.458, 0, 0]), np.array([1.458 + 1.525 * 0.358, 1.525 * 0.934, 0])]
+    oxygens = []
+    for i in range(n):
+        n_atom, alpha, carbon = atoms[3 * i : 3 * i + 3]
+        oxygens.append(place(n_atom, alpha, carbon, 1.231, 120.1, psi + 180))
+        atoms.append(place(n_atom, alpha, carbon, 1.329, 117.2, psi))
+        atoms.append(place(alpha, carbon, atoms[-1], 1.458, 121.7, 180))
+        atoms.append(place(carbon, atoms[-2], atoms[-1], 1.525, 111.0, phi))
+    xyz = np.concatenate([np.array(atoms[: 3 * n]).reshape(n, 3, 3), np.array(oxygens)[:, None]], axis=1)
+    xyz -= xyz.mean(axis=(0, 1))
+    axes = np.linalg.svd(xyz[:, 1])[2]
+    turned = xyz @ np.array([axes[1], axes[2], axes[0]]).T
+    return turned if np.linalg.det(np.array([axes[1], axes[2], axes[0]])) > 0 else turned * [1, -1, 1]
+
+
+@cache
+def side_chain(name: str) -> tuple[tuple[str, ...], Floats, Floats]:
+    """Return names and places of the atoms of a side chain, and N, CA and C of the same residue."""
+    from biotite.structure import info
+
+    residue = info.residue(name)
+    residue = residue[residue.element != "H"]
+    own = {str(a): np.asarray(x, float) for a, x in zip(residue.atom_name, residue.coord, strict=True)}
+    kept = tuple(atom for atom in own if atom not in ("N", "CA", "C", "O", "OXT"))
+    places = np.array([own[atom] for atom in kept]).reshape(-1, 3)
+    return kept, places, np.array([own[a] for a in ("N", "CA", "C")])
+
+
+def frame(three: Floats) -> Floats:
+    """Return the axes of N, CA and C."""
+    x = three[0] - three[1]
+    z = np.cross(x, three[2] - three[1])
+    x, z = x / np.linalg.norm(x), z / np.linalg.norm(z)
+    return np.array([x, np.cross(z, x), z])
+
+
+def bundle(
+    rng: np.random.Generator, n_helices: int, length: int, *, apart: float = 8.5, b_factor: float = 90.0
+) -> Any:
+    """Return helices of all atoms side by side on a square lattice, up and down, with missing loops.
+
+    The first residue of helix k is number k (length + LOOP) + 1.
+    """
+    import biotite.structure as struc
+
+    width = int(np.ceil(np.sqrt(n_helices)))
+    sites = rng.permutation(width * width)[:n_helices]
+    letters = rng.choice(list(LETTERS), n_helices * (length + LOOP) - LOOP)
+    atoms = []
+    for k, site in enumerate(sites.tolist()):
+        turn = rng.uniform(0, 2 * np.pi)
+        spin = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+        flip = np.diag([1.0, -1.0, -1.0]) if k % 2 else np.eye(3)
+        where = [apart * (site // width), apart * (site % width), rng.uniform(-3, 3)]
+        xyz = backbone(length) @ (flip @ spin).T + np.array(where)
+        for i in range(length):
+            at = k * (length + LOOP) + i
+            atoms += _residue(struc, NAMES[letters[at]], at + 1, xyz[i], b_factor)
+    return struc.array(atoms), "".join(letters)
+
+
+def _residue(struc: Any, name: str, number: int, xyz: Floats, b_factor: float) -> list[Any]:
+    kept, places, own = side_chain(name)
+    moved = (places - own[1]) @ frame(own).T @ frame(xyz[:3]) + xyz[1]
+    named = [*zip(("N", "CA", "C", "O"), xyz, strict=True), *zip(kept, moved, strict=True)]
+    return [
+        struc.Atom(
+            point, chain_id="A", res_id=number, res_name=name, atom_name=atom, element=atom[0], hetero=False,
+            b_factor=b_factor, occupancy=1.0,
+        )
+        for atom, point in named
+    ]  # fmt: skip
+
+
+def write(path: Path, array: Any, sequence: str) -> Path:
+    """Write a PDB or mmCIF file that lists the whole sequence, by its ending."""
+    if path.suffix == ".pdb":
+        from biotite.structure.io.pdb import PDBFile
+        from structure_files import seqres
+
+        file = PDBFile()
+        file.set_structure(array)
+        path.write_text("\n".join([*seqres(sequence), str(file), "END", ""]))
+    else:
+        from biotite.structure.io import pdbx
+
+        cif = pdbx.CIFFile()
+        pdbx.set_structure(cif, array, data_block="model")
+        names = [NAMES[one] for one in sequence]
+        cif.block["entity_poly_seq"] = pdbx.CIFCategory(
+            {"entity_id": ["1"] * len(names), "num": list(range(1, len(names) + 1)), "mon_id": names}
+        )
+        site = cif.block["atom_site"]
+        site["label_seq_id"] = site["auth_seq_id"]
+        site["label_entity_id"] = ["1"] * array.array_length()
+        cif.write(path)
+    return path
