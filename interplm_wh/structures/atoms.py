@@ -86,6 +86,4 @@ def heavy_atoms(
         of = best.setdefault(keys[i], {})
         if names[i] not in of or weights[i] > weights[of[names[i]]]:
             of[names[i]] = i
-    return {
-        key: HeavyAtoms(tuple(of), array.coord[list(of.values())]) for key, of in best.items()
-    }
+    return {key: HeavyAtoms(tuple(of), array.coord[list(of.values())]) for key, of in best.items()}

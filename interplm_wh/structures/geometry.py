@@ -136,7 +136,7 @@ def _areas(residues: Sequence[Residue]) -> NDArray[np.float64]:
         dtype=np.float32,
     )
     areas = sasa(array, vdw_radii=radii, point_number=N_POINTS)
-    return np.bincount(owners, weights=areas, minlength=len(residues))
+    return np.bincount(owners, weights=areas, minlength=len(residues)).astype(np.float64)
 
 
 @cache
@@ -155,4 +155,6 @@ def _refuse_spread(xyz: NDArray[np.float32]) -> None:
     extent = np.ptp(xyz.astype(np.float64), axis=0)
     if float(np.prod(extent / _CELL + 1)) > _MOST_CELLS:
         box = " x ".join(f"{side:,.0f}" for side in extent)
-        raise InputError(f"its atoms are spread over {box} Å, which no protein chain is; mend its coordinates")
+        raise InputError(
+            f"its atoms are spread over {box} Å, which no protein chain is; mend its coordinates"
+        )
