@@ -69,52 +69,69 @@ def frame(three: Floats) -> Floats:
 
 
 def bundle(
-    rng: np.random.Generator, n_helices: int, length: int, *, apart: float = 8.5, b_factor: float = 90.0
-) -> Any:
-    """Return helices of all atoms side by side on a square lattice, up and down, with missing loops.
+    rng: np.random.Generator,
+    n_helices: int,
+    length: int,
+    *,
+    angles: tuple[float, float] = HELIX,
+    apart: float = 8.5,
+    b_factor: float = 90.0,
+    side_chains: bool = True,
+) -> tuple[Any, str]:
+    """Return helices side by side on a square lattice, up and down, with missing loops, and the sequence.
 
-    The first residue of helix k is number k (length + LOOP) + 1.
+    The first residue of helix k is number k (length + LOOP) + 1. With other angles they are strands.
     """
-    import biotite.structure as struc
-
     width = int(np.ceil(np.sqrt(n_helices)))
     sites = rng.permutation(width * width)[:n_helices]
     letters = rng.choice(list(LETTERS), n_helices * (length + LOOP) - LOOP)
-    atoms = []
+    atoms: list[tuple[int, str, str, Floats]] = []
     for k, site in enumerate(sites.tolist()):
         turn = rng.uniform(0, 2 * np.pi)
         spin = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
         flip = np.diag([1.0, -1.0, -1.0]) if k % 2 else np.eye(3)
         where = [apart * (site // width), apart * (site % width), rng.uniform(-3, 3)]
-        xyz = backbone(length) @ (flip @ spin).T + np.array(where)
+        xyz = backbone(length, angles) @ (flip @ spin).T + np.array(where)
         for i in range(length):
             at = k * (length + LOOP) + i
-            atoms += _residue(struc, NAMES[letters[at]], at + 1, xyz[i], b_factor)
-    return struc.array(atoms), "".join(letters)
+            atoms += _residue(at + 1, NAMES[letters[at]], xyz[i], side_chains)
+    return _array(atoms, b_factor), "".join(letters)
 
 
-def _residue(struc: Any, name: str, number: int, xyz: Floats, b_factor: float) -> list[Any]:
+def _residue(number: int, name: str, xyz: Floats, side_chains: bool) -> list[tuple[int, str, str, Floats]]:
+    if not side_chains:
+        return [(number, name, "CA", xyz[1]), (number, name, "O", xyz[3])]
     kept, places, own = side_chain(name)
     moved = (places - own[1]) @ frame(own).T @ frame(xyz[:3]) + xyz[1]
     named = [*zip(("N", "CA", "C", "O"), xyz, strict=True), *zip(kept, moved, strict=True)]
-    return [
-        struc.Atom(
-            point, chain_id="A", res_id=number, res_name=name, atom_name=atom, element=atom[0], hetero=False,
-            b_factor=b_factor, occupancy=1.0,
-        )
-        for atom, point in named
-    ]  # fmt: skip
+    return [(number, name, atom, point) for atom, point in named]
 
 
-def write(path: Path, array: Any, sequence: str) -> Path:
-    """Write a PDB or mmCIF file that lists the whole sequence, by its ending."""
+def _array(atoms: list[tuple[int, str, str, Floats]], b_factor: float) -> Any:
+    import biotite.structure as struc
+
+    array = struc.AtomArray(len(atoms))
+    array.coord = np.array([point for *_, point in atoms], dtype=np.float32)
+    array.chain_id[:] = "A"
+    array.res_id = np.array([number for number, *_ in atoms])
+    array.res_name = np.array([name for _, name, *_ in atoms])
+    array.atom_name = np.array([atom for _, _, atom, _ in atoms])
+    array.element = np.array([atom[0] for _, _, atom, _ in atoms])
+    array.set_annotation("b_factor", np.full(len(atoms), b_factor))
+    array.set_annotation("occupancy", np.ones(len(atoms)))
+    return array
+
+
+def write(path: Path, array: Any, sequence: str, *, title: str = "") -> Path:
+    """Write a PDB or mmCIF file that lists the whole sequence, by its ending; a PDB file may have a title."""
     if path.suffix == ".pdb":
         from biotite.structure.io.pdb import PDBFile
         from structure_files import seqres
 
         file = PDBFile()
         file.set_structure(array)
-        path.write_text("\n".join([*seqres(sequence), str(file), "END", ""]))
+        head = [f"TITLE     {title}"] if title else []
+        path.write_text("\n".join([*head, *seqres(sequence), str(file), "END", ""]))
     else:
         from biotite.structure.io import pdbx
 

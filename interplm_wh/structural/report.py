@@ -65,8 +65,8 @@ class StructureReport:
                 said += [*plain_table(list(_COLUMNS.values()), cells), ""]
         return [
             *said,
-            "structural, sequential: mean activation of contacts, and of neighbours in the sequence, less that "
-            "of controls",
+            "structural, sequential: mean activation of contacts, and of neighbours in the sequence, less "
+            "that of controls",
             f"{'kept' if self.made else 'as they are'} in feature_structure; {self.seconds:,.1f} s",
         ]
 

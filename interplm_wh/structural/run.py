@@ -28,7 +28,7 @@ _KNOWN = (
     "select s.n_features, f.max_activation from saes as s left join features as f on s.sae = f.sae "
     "and f.feature = $feature where s.sae = $sae"
 )
-_MADE_WITH = f"select distinct {', '.join(asdict(Settings()))} from {TABLE} where sae = $sae"
+_MADE_WITH = f"select distinct {', '.join(asdict(Settings()))} from {TABLE} where sae = $sae"  # noqa: S608
 
 
 def structure(

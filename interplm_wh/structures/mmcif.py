@@ -138,13 +138,15 @@ def observed(array: Any, known: Mapping[str, Any], is_open: list[bool] | None = 
                 first.append(i)
     alphas = carbons.alpha_carbons(keys, array.coord, known.get("b_factor"), known.get("occupancy"), first)
     heavy = carbons.heavy_atoms(keys, array, known.get("occupancy"), own)
+
+    def residue(key: tuple[str, int, str], name: str) -> Residue:
+        ca, b_factor = alphas.get(key, (None, None))
+        return Residue(name, key[1], key[2], ca, b_factor, heavy.get(key))
+
     return [
         Chain(
             chain,
-            tuple(
-                Residue(name, key[1], key[2], *alphas.get(key, (None, None)), heavy.get(key))
-                for key, name in of.items()
-            ),
+            tuple(residue(key, name) for key, name in of.items()),
             is_complete=False,
         )
         for chain, of in chains.items()

@@ -10,7 +10,7 @@
 --         $min_proteins INTEGER    the same
 -- what:   Whether each feature follows the structure or the sequence. Ours: a class only by the paired
 --         difference, or where both effects are there. The paper's (Simon and Zou, Nature Methods 2025): a
---         label by which of two p-values is below 0.05, however large the other one is, and whatever its sign.
+--         label by which of two p-values is below 0.05, however large the other is, and whatever its sign.
 with
 judged as (
     select

@@ -2,9 +2,9 @@
 -- grain:  feature
 -- inputs: weighed_differences
 -- params: none
--- what:   What the tests of each feature gave; NULL where one was not made. Of ours, false-discovery rates over
---         the features of each test (Benjamini and Hochberg 1995); of the paper's, p-values times the number
---         of features that it tests (Bonferroni), and Cohen's d of the paired differences.
+-- what:   What the tests of each feature gave; NULL where one was not made. Of ours, false-discovery rates
+--         over the features of each test (Benjamini and Hochberg 1995); of the paper's, p-values times the
+--         number of features that it tests (Bonferroni), and Cohen's d of the paired differences.
 with
 ranked as (
     select
