@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from structure_files import NAMES
 
 Floats = NDArray[np.float64]
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
@@ -60,10 +59,18 @@ def side_chain(name: str) -> tuple[tuple[str, ...], Floats, Floats]:
     return kept, places, np.array([own[a] for a in ("N", "CA", "C")])
 
 
-def frame(three: Floats) -> Floats:
+@cache
+def three(letter: str) -> str:
+    """Return the name of a residue, for instance ALA."""
+    from biotite.sequence import ProteinSequence
+
+    return str(ProteinSequence.convert_letter_1to3(letter))
+
+
+def frame(atoms: Floats) -> Floats:
     """Return the axes of N, CA and C."""
-    x = three[0] - three[1]
-    z = np.cross(x, three[2] - three[1])
+    x = atoms[0] - atoms[1]
+    z = np.cross(x, atoms[2] - atoms[1])
     x, z = x / np.linalg.norm(x), z / np.linalg.norm(z)
     return np.array([x, np.cross(z, x), z])
 
@@ -94,7 +101,7 @@ def bundle(
         xyz = backbone(length, angles) @ (flip @ spin).T + np.array(where)
         for i in range(length):
             at = k * (length + LOOP) + i
-            atoms += _residue(at + 1, NAMES[letters[at]], xyz[i], side_chains)
+            atoms += _residue(at + 1, three(letters[at]), xyz[i], side_chains)
     return _array(atoms, b_factor), "".join(letters)
 
 
@@ -126,18 +133,20 @@ def write(path: Path, array: Any, sequence: str, *, title: str = "") -> Path:
     """Write a PDB or mmCIF file that lists the whole sequence, by its ending; a PDB file may have a title."""
     if path.suffix == ".pdb":
         from biotite.structure.io.pdb import PDBFile
-        from structure_files import seqres
 
+        names = [three(one) for one in sequence]
+        rows = [names[i : i + 13] for i in range(0, len(names), 13)]
+        listed = [f"SEQRES {i:>3} A {len(names):>4}  {' '.join(row)}" for i, row in enumerate(rows, start=1)]
         file = PDBFile()
         file.set_structure(array)
         head = [f"TITLE     {title}"] if title else []
-        path.write_text("\n".join([*head, *seqres(sequence), str(file), "END", ""]))
+        path.write_text("\n".join([*head, *listed, str(file), "END", ""]))
     else:
         from biotite.structure.io import pdbx
 
         cif = pdbx.CIFFile()
         pdbx.set_structure(cif, array, data_block="model")
-        names = [NAMES[one] for one in sequence]
+        names = [three(one) for one in sequence]
         cif.block["entity_poly_seq"] = pdbx.CIFCategory(
             {"entity_id": ["1"] * len(names), "num": list(range(1, len(names) + 1)), "mon_id": names}
         )

@@ -1,4 +1,4 @@
-"""Proteins with structures from ideal geometry, and features that follow the structure, the sequence, both or none."""
+"""Proteins with structures from ideal geometry; features that follow structure, sequence, both or none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOW = 40.0  # pLDDT of the last helix of a prediction
 
 @dataclass(frozen=True)
 class Folded:
-    """One protein: C-alphas by position - 1 (NaN where missing), and its activations [feature, position - 1]."""
+    """One protein: C-alphas [position - 1], NaN where missing; activations [feature, position - 1]."""
 
     accession: str
     sequence: str
@@ -41,7 +41,7 @@ class Folded:
 
 
 def proteins(folder: Path, *, n_noise: int = 200, seed: int = 0) -> list[Folded]:
-    """Draw proteins and write their files: the even ones PDB, of which half are predictions; the others mmCIF."""
+    """Draw proteins and write their files: half PDB, of which half are predictions; the others mmCIF."""
     rng = np.random.default_rng(seed)
     folder.mkdir()
     found = []
@@ -61,15 +61,8 @@ def proteins(folder: Path, *, n_noise: int = 200, seed: int = 0) -> list[Folded]
         )  # fmt: skip
         # The last four are relatives of the first four; every tenth protein has no cluster.
         cluster = None if i % 10 == 9 else f"c{i % 40}"
-        one = Folded(
-            accession,
-            sequence,
-            cluster,
-            is_prediction,
-            xyz,
-            plddt,
-            np.zeros((N_PLANTED + n_noise, len(sequence))),
-        )
+        fired = np.zeros((N_PLANTED + n_noise, len(sequence)))
+        one = Folded(accession, sequence, cluster, is_prediction, xyz, plddt, fired)
         _fire(one, rng, i)
         found.append(one)
     return found

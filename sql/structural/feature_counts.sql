@@ -15,9 +15,9 @@ compared as (
     select
         feature,
         count(*) as n_proteins,
-        avg(contact) as contact,
-        avg(control) as control,
-        avg(neighbour) as neighbour
+        avg(contact order by protein_id) as contact,
+        avg(control order by protein_id) as control,
+        avg(neighbour order by protein_id) as neighbour
     from protein_effects
     group by feature
 ),
