@@ -524,6 +524,46 @@ def cluster(
 
 
 @cli.command()
+@click.option("--sae", help="One SAE only; by default every one that is no control.")
+@click.option("--feature", "features", multiple=True, type=int,
+              help="List this feature alone; repeat for more. All are tested.")  # fmt: skip
+@click.option("--presence", default=0.6, show_default=True, type=float,
+              help="Activation that a protein's strongest residue must be above.")  # fmt: skip
+@click.option("--max-distance", default=8.0, show_default=True, type=float,
+              help="Of the C-alphas of a contact, in Å.")  # fmt: skip
+@click.option("--min-separation", default=6, show_default=True, type=int,
+              help="Of the residues of a contact in the sequence.")  # fmt: skip
+@click.option("--min-plddt", default=70.0, show_default=True, type=float,
+              help="Leave out residues of predictions with a lower one.")  # fmt: skip
+@click.option("--min-proteins", default=10, show_default=True, type=int,
+              help="Test a feature on so many at least, one of each cluster.")  # fmt: skip
+@click.option("--fdr", default=0.05, show_default=True, type=float,
+              help="False-discovery rate of a class.")  # fmt: skip
+@click.option("--format", "form", default="table", show_default=True,
+              type=click.Choice(["table", "csv", "json"]), help="json: one object per line.")  # fmt: skip
+@click.pass_obj
+def structure(
+    warehouse: Path, sae: str | None, features: tuple[int, ...], presence: float, max_distance: float,
+    min_separation: int, min_plddt: float, min_proteins: int, fdr: float, form: str,
+) -> None:  # fmt: skip
+    """Say which features follow the structure of proteins, and which their sequence.
+
+    By two tests: one with controls at the same separation in the sequence, and the published one.
+    """
+    from interplm_wh.ask import write_rows
+    from interplm_wh.structural import structure
+
+    report = structure(
+        warehouse, sae=sae, features=features, presence=presence, max_distance=max_distance,
+        min_separation=min_separation, min_plddt=min_plddt, min_proteins=min_proteins, fdr=fdr,
+    )  # fmt: skip
+    if form == "table":
+        show(report)
+    else:
+        write_rows(report.rows, sys.stdout.buffer, form=form)  # type: ignore[arg-type]
+
+
+@cli.command()
 @click.argument("saes", nargs=-1, metavar="[SAE]...")
 @click.option("--on", default="test", show_default=True, metavar="SPLIT|FILE",
               help="What they were evaluated on: a split, or the name of a FASTA file.")  # fmt: skip

@@ -19,6 +19,7 @@ from interplm_wh.rules import rules
 from interplm_wh.sae import add_sae, export_sae
 from interplm_wh.split import split
 from interplm_wh.store import init, vacuum
+from interplm_wh.structural import structure
 from interplm_wh.structures import add_structures
 from interplm_wh.suggest import suggest
 from interplm_wh.train import train
@@ -52,6 +53,7 @@ __all__ = [
     "shell",
     "shuffle",
     "split",
+    "structure",
     "suggest",
     "train",
     "vacuum",

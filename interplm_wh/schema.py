@@ -40,7 +40,7 @@ SQL_TYPES: dict[str, str] = {
 # The parser in C, where yaml was built with it, takes a sixth of the time; each start reads all schemas.
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TABLE_KEYS = {"table", "version", "storage", "what", "grain", "order", "columns", "encoding"}
-_COLUMN_KEYS = {"type", "doc", "nullable", "min", "max", "above", "values", "references", "unit"}
+_COLUMN_KEYS = {"type", "doc", "nullable", "min", "max", "above", "values", "references", "unit", "since"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class Column:
     references : str or None
         ``table.column`` that holds every value of this one.
     unit : str or None
+    since : int
+        The version of the table that brought it: NULL in files of a version before.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Column:
     values: tuple[str, ...] = ()
     references: str | None = None
     unit: str | None = None
+    since: int = 1
 
     @property
     def sql_type(self) -> str:
@@ -116,6 +119,11 @@ class Table:
         return tuple(c for c in self.columns if not (self.storage == "sae" and c.name == "sae"))
 
     @property
+    def is_extended(self) -> bool:
+        """Whether files of an earlier version lack columns."""
+        return any(c.since > 1 for c in self.columns)
+
+    @property
     def arrow(self) -> pa.Schema:
         """The schema of the files."""
         return pa.schema([pa.field(c.name, _ARROW[c.type], nullable=c.nullable) for c in self.file_columns])
@@ -154,6 +162,8 @@ def _column(table: str, name: str, spec: dict[str, Any]) -> Column:
     unknown = set(spec) - _COLUMN_KEYS
     if unknown or spec.get("type") not in _ARROW or not spec.get("doc"):
         raise ResourceError(f"schemas/{table}.yaml: column {name} needs a type and a doc; unknown: {unknown}")
+    if spec.get("since", 1) > 1 and not spec.get("nullable"):
+        raise ResourceError(f"schemas/{table}.yaml: column {name} came later, so that it must be nullable")
     values = tuple(spec.get("values", ()))
     return Column(name=name, **{**spec, "values": values})
 

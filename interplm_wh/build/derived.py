@@ -26,26 +26,31 @@ class Derived:
         Where its SQL lies in `sql/`.
     reads_controls : bool
         Whether it puts the SAE beside its controls, so that their tables count, too.
+    inputs : tuple of str
+        The tables that it is made from.
     """
 
     command: str
     folder: str
     reads_controls: bool = False
+    inputs: tuple[str, ...] = (
+        "activations", "annotations", "concept_support", "coverage", "encodings", "features",
+        "heldout_pairs", "proteins",
+    )  # fmt: skip
 
 
 TABLES = {
     "control_excess": Derived("score", "evidence", reads_controls=True),
+    "feature_structure": Derived(
+        "structure",
+        "structural",
+        inputs=("activations", "encodings", "features", "proteins", "structure_residues", "structures"),
+    ),
     "feature_rules": Derived("rules", "rules"),
     "pair_evidence": Derived("score", "evidence"),
     "suggestion_counts": Derived("suggest", "suggest"),
     "suggestions": Derived("suggest", "suggest"),
 }
-_INPUTS = (
-    "activations", "annotations", "concept_support", "coverage", "encodings", "features", "heldout_pairs",
-    "proteins",
-)  # fmt: skip
-
-
 _CONTROLS = "select control from sae_controls where sae = $sae order by control"
 
 
@@ -97,7 +102,7 @@ def recipe(con: duckdb.DuckDBPyConnection, table: str, sae: str) -> str:
     folders = [
         [one, name, [folder for folder, _ in plan.folders_of(con, name, one)]]
         for one in saes
-        for name in _INPUTS
+        for name in how.inputs
     ]
     return plan.digest(texts, folders)
 

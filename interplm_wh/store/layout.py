@@ -97,6 +97,11 @@ def view_select(table: Table, folders: Iterable[Path | str]) -> str:
         if table.storage == "sae"
         else ", hive_partitioning = false"
     )
+    if table.is_extended:  # what files of an earlier version lack is NULL
+        files = (
+            f"from read_parquet([{globs}]{hive}, union_by_name = true) union all by name {table.empty_select}"
+        )
+        return f"select {table.column_list} from ({files})"  # noqa: S608
     return f"select {table.column_list} from read_parquet([{globs}]{hive})"  # noqa: S608
 
 

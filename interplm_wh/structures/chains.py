@@ -6,12 +6,13 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from interplm_wh.errors import InputError
+from interplm_wh.structures.atoms import HeavyAtoms
 from interplm_wh.structures.file import StructureFile
 
 EXTRA = "pip install 'interplm-wh[dashboard]'"
@@ -38,6 +39,8 @@ class Residue:
         x, y, z of the C-alpha in Å; None where it is missing.
     b_factor : float or None
         Of the C-alpha: Å², or pLDDT.
+    heavy : HeavyAtoms or None
+        All atoms that the model has of it, hydrogen left out; None without any.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Residue:
     insertion: str
     ca: tuple[float, float, float] | None = None
     b_factor: float | None = None
+    heavy: HeavyAtoms | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

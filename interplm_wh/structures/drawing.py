@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from interplm_wh.structures import chains
+from interplm_wh.structures import chains, geometry
 from interplm_wh.structures.file import Format
 
 Kind = Literal["protein", "nucleic", "other"]
@@ -34,7 +34,7 @@ _BACKBONE: dict[str, tuple[str, ...]] = {
 _MIDDLE = {"protein": "CA", "nucleic": "C1'", "other": ""}
 _NEXT = {"protein": 4.5, "nucleic": 9.0, "other": 0.0}
 """Å between neighbours at most."""
-_FOLDS: dict[str, Fold] = {"a": "h", "b": "s"}
+_FOLDS: dict[str, Fold] = {"H": "h", "E": "s", "C": "c"}
 
 
 @dataclass(frozen=True)
@@ -182,16 +182,9 @@ def _ordered(
 def _folded(
     residues: list[DrawnResidue], found: Mapping[Key, Mapping[str, int]], array: Any
 ) -> list[DrawnResidue]:
-    """Give residues of protein their fold, which follows from C-alphas alone (P-SEA)."""
-    from biotite.structure import AtomArray, annotate_sse
-
+    """Give residues of protein their fold."""
     of_protein = [i for i, residue in enumerate(residues) if residue.kind == "protein"]
-    alphas = AtomArray(len(of_protein))
-    alphas.coord = array.coord[[found[residues[i].key]["CA"] for i in of_protein]].reshape(-1, 3)
-    alphas.res_id = np.array([residues[i].order for i in of_protein], dtype=int)
-    alphas.res_name[:] = "ALA"
-    alphas.atom_name[:] = "CA"
-    with np.errstate(all="ignore"):  # C-alphas on a line have no angle
-        folds = annotate_sse(alphas) if of_protein else []
-    known = {i: _FOLDS.get(str(fold), "c") for i, fold in zip(of_protein, folds, strict=True)}
+    alphas = array.coord[[found[residues[i].key]["CA"] for i in of_protein]].reshape(-1, 3)
+    folds = geometry.folds(alphas, [residues[i].order for i in of_protein])
+    known = {i: _FOLDS[fold] for i, fold in zip(of_protein, folds, strict=True)}
     return [replace(residue, fold=known.get(i, "c")) for i, residue in enumerate(residues)]

@@ -95,6 +95,7 @@ def _complete(array: Any, listed: Listed, known: Mapping[str, Any]) -> list[Chai
     alphas = carbons.alpha_carbons(
         keys, array.coord, known.get("b_factor"), known.get("occupancy"), [i for i in own if is_alpha[i]]
     )
+    heavy = carbons.heavy_atoms(keys, array, known.get("occupancy"), own)
     chains = []
     for asym, residues in listed.items():
         if asym not in authors or not any(is_amino_acid(name) for name, *_ in residues.values()):
@@ -105,7 +106,7 @@ def _complete(array: Any, listed: Listed, known: Mapping[str, Any]) -> list[Chai
             if at is not None:  # the model's own number is what a viewer knows
                 number, code = int(array.res_id[at]), _code(str(array.ins_code[at]))
             ca, b_factor = alphas.get((asym, seq), (None, None))
-            chain.append(Residue(name, number, code, ca, b_factor))
+            chain.append(Residue(name, number, code, ca, b_factor, heavy.get((asym, seq))))
         chains.append(Chain(authors[asym], tuple(chain), is_complete=True))
     return chains
 
@@ -125,18 +126,27 @@ def observed(array: Any, known: Mapping[str, Any], is_open: list[bool] | None = 
     keys = list(zip(array.chain_id.tolist(), array.res_id.tolist(), codes, strict=True))
     chains: dict[str, dict[tuple[str, int, str], str]] = {}
     first: list[int] = []
+    own: list[int] = []
     for i, key in enumerate(keys):
         name = str(array.res_name[i])
         residues = chains.setdefault(str(key[0]), {})
         if key not in residues and _is_of_chain(name, bool(array.hetero[i]), is_open is None or is_open[i]):
             residues[key] = name
-        if residues.get(key) == name and array.atom_name[i] == "CA":
-            first.append(i)
+        if residues.get(key) == name:
+            own.append(i)
+            if array.atom_name[i] == "CA":
+                first.append(i)
     alphas = carbons.alpha_carbons(keys, array.coord, known.get("b_factor"), known.get("occupancy"), first)
+    heavy = carbons.heavy_atoms(keys, array, known.get("occupancy"), own)
+
+    def residue(key: tuple[str, int, str], name: str) -> Residue:
+        ca, b_factor = alphas.get(key, (None, None))
+        return Residue(name, key[1], key[2], ca, b_factor, heavy.get(key))
+
     return [
         Chain(
             chain,
-            tuple(Residue(name, key[1], key[2], *alphas.get(key, (None, None))) for key, name in of.items()),
+            tuple(residue(key, name) for key, name in of.items()),
             is_complete=False,
         )
         for chain, of in chains.items()

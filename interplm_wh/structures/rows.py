@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interplm_wh.store import layout
+from interplm_wh.structures import geometry
 from interplm_wh.structures.chains import Chain, Model
 from interplm_wh.structures.file import EXTENSIONS, StructureFile
 from interplm_wh.structures.match import Match
@@ -63,10 +64,19 @@ def placed(chain: Chain, fit: Fit) -> list[PlacedResidue]:
     return sorted(found, key=lambda residue: residue.position)
 
 
-def residue_rows(file: StructureFile, match: Match) -> list[dict[str, Any]]:
-    """Return rows of `structure_residues`."""
+def residue_rows(file: StructureFile, model: Model, match: Match) -> list[dict[str, Any]]:
+    """Return rows of `structure_residues`.
+
+    Raises
+    ------
+    InputError
+        If the atoms of the chain lie further apart than those of any protein.
+    """
     chain = match.chain
     letters = chain.letters
+    folds = geometry.secondary_structure(chain.residues)
+    exposures = geometry.relative_exposure(chain.residues, letters)
+    is_plddt = _is_plddt(model, match)
     rows = []
     for i, (residue, at) in enumerate(zip(chain.residues, match.fit.index, strict=True)):
         if at < 0:
@@ -86,16 +96,25 @@ def residue_rows(file: StructureFile, match: Match) -> list[dict[str, Any]]:
                 "y": y,
                 "z": z,
                 "b_factor": residue.b_factor,
+                "secondary_structure": folds[i],
+                "relative_exposure": exposures[i],
+                "plddt": residue.b_factor if is_plddt else None,
             }
         )
     return rows
+
+
+def _is_plddt(model: Model, match: Match) -> bool:
+    """Whether what a file gives as B-factors is pLDDT: of a prediction of AlphaFold, within its bounds."""
+    here = [r for r in placed(match.chain, match.fit) if r.ca is not None]
+    plddt = [r.b_factor for r in here if r.b_factor is not None]
+    return model.source == "alphafold" and bool(plddt) and all(0 <= value <= 100 for value in plddt)
 
 
 def structure_row(file: StructureFile, model: Model, match: Match) -> dict[str, Any]:
     """Return the row of `structures`."""
     here = [r for r in placed(match.chain, match.fit) if r.ca is not None]
     plddt = [r.b_factor for r in here if r.b_factor is not None]
-    is_plddt = model.source == "alphafold" and plddt and all(0 <= value <= 100 for value in plddt)
     return {
         "structure": structure_id(file.name, match.chain.name),
         "name": file.name,
@@ -114,5 +133,5 @@ def structure_row(file: StructureFile, model: Model, match: Match) -> dict[str, 
         "pct_identity": match.fit.pct_identity,
         "pct_coverage": 100 * len(here) / len(match.protein.sequence),
         "resolution": model.resolution,
-        "mean_plddt": sum(plddt) / len(plddt) if is_plddt else None,
+        "mean_plddt": sum(plddt) / len(plddt) if _is_plddt(model, match) else None,
     }

@@ -82,7 +82,7 @@ class StructureWriter:
             raise InputError("two of its chains have one name; name them apart")
         for match in matches:
             self._structures.append(rows.structure_row(file, model, match))
-            self._residues += rows.residue_rows(file, match)
+            self._residues += rows.residue_rows(file, model, match)
         if len(self._residues) >= _FLUSH_ROWS:
             self._flush()
         target = self._tx.root / rows.file_path(file)

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from interplm_wh.dashboard import evidence, examples, frame, relatives, stepping
+from interplm_wh.dashboard import evidence, examples, frame, relatives, stepping, structural
 from interplm_wh.dashboard.charts.feature import amino_acids, histogram
 
 TITLE, ADDRESS, ICON = "Feature", "feature", ":material/blur_on:"
@@ -72,6 +72,7 @@ def show() -> None:
         )
     _proteins(values)
     _concepts(values)
+    structural.show(values)
     relatives.show(values)
 
 
