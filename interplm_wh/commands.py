@@ -22,6 +22,7 @@ from interplm_wh.store import init, vacuum
 from interplm_wh.structures import add_structures
 from interplm_wh.suggest import suggest
 from interplm_wh.train import train
+from interplm_wh.variants import variants
 
 __all__ = [
     "add_activations",
@@ -55,5 +56,6 @@ __all__ = [
     "suggest",
     "train",
     "vacuum",
+    "variants",
     "verify",
 ]

@@ -1,0 +1,71 @@
+-- output: variant_correlations
+-- grain:  measure, feature
+-- inputs: feature_correlations, given_intervals, given_p_values, measure_correlations
+-- params: $protein_id INTEGER   protein
+--         $measurement VARCHAR  measured effect
+-- what:   All correlations of one measured effect, with the intervals that were drawn and the p-values,
+--         corrected for the features tried (Benjamini and Hochberg, 1995).
+with
+counted as (
+    select
+        f.*,
+        p.p_value,
+        count(*) over () as n_tried,
+        count(p.p_value) over () as n_tested,
+        row_number() over (order by p.p_value asc nulls last, f.feature asc) as place
+    from feature_correlations as f
+    left join given_p_values as p on f.feature = p.feature
+),
+
+corrected as (
+    select
+        *,
+        case
+            when p_value is not null
+                then
+                    least(
+                        min(p_value * n_tested / place) over (
+                            order by place desc rows unbounded preceding
+                        ),
+                        1::double
+                    )
+        end as q_value
+    from counted
+)
+
+select
+    $protein_id as protein_id,
+    $measurement as measurement,
+    m.measure,
+    null::integer as feature,
+    m.n_variants,
+    m.n_changed,
+    m.n_positions,
+    m.spearman,
+    i.low as spearman_low,
+    i.high as spearman_high,
+    m.pearson,
+    null::double as p_value,
+    null::double as q_value,
+    null::bigint as n_tried
+from measure_correlations as m
+left join given_intervals as i on m.measure = i.measure
+union all
+select
+    $protein_id as protein_id,
+    $measurement as measurement,
+    'feature' as measure,
+    c.feature,
+    c.n_variants,
+    c.n_changed,
+    c.n_positions,
+    c.spearman,
+    tanh(atanh(greatest(least(c.spearman, 0.999999), -0.999999)) - 1.959964 * c.standard_error)
+    as spearman_low,
+    tanh(atanh(greatest(least(c.spearman, 0.999999), -0.999999)) + 1.959964 * c.standard_error)
+    as spearman_high,
+    c.pearson,
+    c.p_value,
+    c.q_value,
+    c.n_tried
+from corrected as c
