@@ -233,8 +233,8 @@ def _floor(wh: Warehouse, target: Target, wanted: Sequence[Variant], min_change:
         again = stale.command(target.row.sae, target.accession)
         raise InputError(
             f"--min-change {min_change:g}: {len(others):,} other variants of {target.accession} were "
-            f"compared with {before:g}, and would not be comparable; give the same, or make all of them anew: "
-            f"interplm-wh {again} --min-change {min_change:g}"
+            f"compared with {before:g}, and would not be comparable; give the same, or make all of them "
+            f"anew: interplm-wh {again} --min-change {min_change:g}"
         )
     return min_change
 

@@ -34,8 +34,8 @@ by_feature as (
         count(distinct variant) as n_variants,
         sum(abs(change::double)) as total_change,
         sum(change::double) as sum_change,
-        max({'change': change, 'variant': variant, 'position': position}) as gain,
-        min({'change': change, 'variant': variant, 'position': position}) as loss
+        max(struct_pack(change := change, variant := variant, position := position)) as gain,
+        min(struct_pack(change := change, variant := variant, position := position)) as loss
     from changes
     where change is not null
     group by feature

@@ -9,9 +9,9 @@ with
 counted as (
     select
         f.*,
-        p.p_value,
+        p.p_value as p,
         count(*) over () as n_tried,
-        count(p.p_value) over () as n_tested,
+        count(p.p_value) over () as m,
         row_number() over (order by p.p_value asc nulls last, f.feature asc) as place
     from feature_correlations as f
     left join given_p_values as p on f.feature = p.feature
@@ -20,16 +20,7 @@ counted as (
 corrected as (
     select
         *,
-        case
-            when p_value is not null
-                then
-                    least(
-                        min(p_value * n_tested / place) over (
-                            order by place desc rows unbounded preceding
-                        ),
-                        1::double
-                    )
-        end as q_value
+        least(min(p * m / place) over (order by place desc rows unbounded preceding), 1::double) as q
     from counted
 )
 
@@ -65,7 +56,7 @@ select
     tanh(atanh(greatest(least(c.spearman, 0.999999), -0.999999)) + 1.959964 * c.standard_error)
     as spearman_high,
     c.pearson,
-    c.p_value,
-    c.q_value,
+    c.p as p_value,
+    case when c.p is not null then c.q end as q_value,
     c.n_tried
 from corrected as c
