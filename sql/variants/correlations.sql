@@ -20,6 +20,7 @@ counted as (
 corrected as (
     select
         *,
+        atanh(greatest(least(spearman, 0.999999), -0.999999)) as z,
         least(min(p * m / place) over (order by place desc rows unbounded preceding), 1::double) as q
     from counted
 )
@@ -51,10 +52,8 @@ select
     c.n_changed,
     c.n_positions,
     c.spearman,
-    tanh(atanh(greatest(least(c.spearman, 0.999999), -0.999999)) - 1.959964 * c.standard_error)
-    as spearman_low,
-    tanh(atanh(greatest(least(c.spearman, 0.999999), -0.999999)) + 1.959964 * c.standard_error)
-    as spearman_high,
+    tanh(c.z - 1.959964 * c.standard_error) as spearman_low,
+    tanh(c.z + 1.959964 * c.standard_error) as spearman_high,
     c.pearson,
     c.p as p_value,
     case when c.p is not null then c.q end as q_value,
