@@ -6,7 +6,7 @@ alone on the same mutants in the same batches, with all its layers, and as far a
 in turns in one process, and medians are compared. Models are random: one of the shape of ESM-2-8M with a
 ReLU SAE (320 to 10,240) on layer 4, and a small one (width 96) with TopK 16 of 1,024 on layer 5.
 
-    python -m benchmarks.variants [--variants N] [--rounds N]
+    python -m benchmarks.variants [--rounds N]
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class Shape:
         Of the PLM, and the layer that the SAE reads.
     k : int or None
         Of a TopK SAE; None for ReLU.
+    n_variants : int
+        Of a protein of 200 residues.
     """
 
     what: str
@@ -57,11 +59,12 @@ class Shape:
     heads: int
     layer: int
     k: int | None
+    n_variants: int
 
 
 SHAPES = (
-    Shape("width 96, TopK 16 of 1,024, layer 5", 96, 6, 5, 16),
-    Shape("ESM-2-8M, ReLU 10,240, layer 4", 320, 20, 4, None),
+    Shape("width 96, TopK 16 of 1,024, layer 5", 96, 6, 5, 16, 1520),
+    Shape("ESM-2-8M, ReLU 10,240, layer 4", 320, 20, 4, None, 380),
 )
 
 
@@ -112,10 +115,10 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - started, time.process_time() - cpu
 
 
-def measure(folder: Path, shape: Shape, *, n_variants: int, rounds: int) -> list[str]:
+def measure(folder: Path, shape: Shape, *, rounds: int) -> list[str]:
     """Run the plain PLM and the command in turns; return the cells of a row."""
     warehouse, wild = prepare(folder, shape)
-    stretch = f"1-{max(1, n_variants // 19)}"
+    stretch = f"1-{max(1, shape.n_variants // 19)}"
     mutants = [variant.of(wild) for variant in scan(wild, stretch)]
     plm = load_plm(str(folder / "plm"), device="cpu")
     grouped = batches(pieces([LENGTH] * len(mutants), plm.window), plm.token_budget)
@@ -149,7 +152,6 @@ def measure(folder: Path, shape: Shape, *, n_variants: int, rounds: int) -> list
 def main(arguments: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.variants", description=__doc__)
-    parser.add_argument("--variants", type=int, default=760)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
     print(f"\nvariants of a protein of {LENGTH} residues, {torch.get_num_threads()} threads\n")
@@ -160,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for shape in SHAPES:
         with tempfile.TemporaryDirectory(prefix="interplm-wh-bench-") as name:
-            cells = measure(Path(name), shape, n_variants=options.variants, rounds=options.rounds)
+            cells = measure(Path(name), shape, rounds=options.rounds)
         print(f"| {' | '.join(cells)} |", flush=True)
     print(f"\nratio: residues/s of the command over those of the plain PLM; at least {LEAST} is wanted")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import shutil
 from collections.abc import Mapping
@@ -21,7 +20,6 @@ import interplm_wh
 from interplm_wh import build, store
 from interplm_wh.ask import info, verify
 from interplm_wh.cli import cli
-from interplm_wh.encode import encode
 from interplm_wh.errors import InputError, InterplmError, MismatchError, NotThereError
 from interplm_wh.ingest.proteins import add_proteins
 from interplm_wh.plm import load_plm
@@ -33,33 +31,23 @@ from interplm_wh.variants import variants
 from interplm_wh.variants.difference import WildType
 from interplm_wh.variants.measured import interval, log_odds, spearman
 from interplm_wh.variants.notation import LETTERS, Substitution, Variant, faults, parse, scan
-from tests.tiny_models import make_plm, make_sae, sequence, some_proteins, write_fasta
+from tests import varied
+from tests.tiny_models import write_fasta
+from tests.varied import FLOOR, LONG, PROTEIN, PROTEINS, WILD, write_effects
 
-SAE_NAME, PROTEIN, LONG = "s", "P6", "LONG"
-PROTEINS = {**some_proteins(10), LONG: sequence(100, seed=7)}
-WILD = PROTEINS[PROTEIN]
-FLOOR = 0.05
+SAE_NAME = varied.SAE
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PLM of two layers with windows of 60 residues, and an SAE of its layer 1."""
-    folder = tmp_path_factory.mktemp("models").resolve()
-    make_plm(folder / "plm")
-    make_sae(folder / "ae.pt", folder / "plm", layer=1)
-    return folder
+    return varied.make_models(tmp_path_factory.mktemp("models").resolve())
 
 
 @pytest.fixture(scope="module")
 def built(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with a scale and no variants; never to be changed."""
-    folder = tmp_path_factory.mktemp("built").resolve()
-    path = store.init(folder / "w")
-    add_proteins(path, [write_fasta(folder / "p.fasta", PROTEINS)])
-    add_sae(path, str(models / "ae.pt"), name=SAE_NAME, plm=str(models / "plm"), layer=1, device="cpu")
-    encode(path, [SAE_NAME], device="cpu")
-    build.build(path)
-    return path
+    return varied.make(tmp_path_factory.mktemp("built").resolve(), models)
 
 
 @pytest.fixture
@@ -71,20 +59,7 @@ def fresh(built: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def scanned(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with all substitutions of 12 residues and measured effects; never to be changed."""
-    path = shutil.copytree(built, tmp_path_factory.mktemp("scanned").resolve() / "w")
-    rng = np.random.default_rng(3)
-    effects = {one.name: round(float(rng.normal()), 1) for one in scan(WILD, "5-16")}
-    file = write_effects(path.parent / "dms.csv", effects)
-    variants(path, SAE_NAME, PROTEIN, scan="5-16", effects=file, device="cpu")
-    return path
-
-
-def write_effects(
-    path: Path, effects: Mapping[str, Any], *, columns: tuple[str, str] = ("mutant", "DMS_score")
-) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        csv.writer(handle).writerows([columns, *effects.items()])
-    return path
+    return varied.scanned(built, tmp_path_factory.mktemp("scanned").resolve())
 
 
 def rows(path: Path, sql: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
