@@ -6,13 +6,15 @@ import altair as alt
 import polars as pl
 from altair.typing import ChartType
 
-from interplm_wh.dashboard.charts.look import KINDS, ONE, activation_stops
+from interplm_wh.dashboard.charts.look import KINDS, ONE, PLAIN, activation_stops
 
 PICK = "variant"
 LETTERS = "GAVLIMCFYWPSTNQHKRDE"
 """Small, aliphatic, aromatic, polar, charged: what is alike stands together."""
-_ROW = 13
+_ROW = 14
 """Pixels of a letter's row."""
+_AROUND = 165
+"""Pixels of the axis and the legend, which the height of a chart by itself holds as well."""
 _LOSS, _GAIN = KINDS[1], KINDS[0]
 
 
@@ -84,7 +86,7 @@ def scan_map(cells: pl.DataFrame, sequence: str, *, is_signed: bool, dark: bool)
             ],
         )
     )
-    chart: ChartType = alt.layer(squares, dots).properties(height=_ROW * len(LETTERS))
+    chart: ChartType = alt.layer(squares, dots).properties(height=_ROW * len(LETTERS) + _AROUND)
     return chart
 
 
@@ -101,37 +103,50 @@ def moved_track(track: pl.DataFrame, *, length: int, dark: bool) -> ChartType:
         Whether the page is dark.
     """
     scale = alt.Scale(domain=[0.5, length + 0.5], nice=False)
-    base = alt.Chart(
-        track.with_columns(left=pl.col("position") - 0.5, right=pl.col("position") + 0.5, foot=pl.lit(0.0))
+    shown = track.with_columns(
+        left=pl.col("position") - 0.5, right=pl.col("position") + 0.5, foot=pl.lit(0.0)
     )
-    tips = [
-        alt.Tooltip("position:Q", title="residue", format="d"),
-        alt.Tooltip("wild_type_activation:Q", title="wild type", format=".3f"),
-        alt.Tooltip("mean_gain:Q", title="added by variants, mean", format=".4f"),
-        alt.Tooltip("mean_loss:Q", title="taken away, mean", format=".4f"),
-        alt.Tooltip("n_variants:Q", title="variants that change it", format="d"),
-    ]
-    axis = alt.Axis(format="d", grid=False)
-    wild = base.mark_rect(clip=True, color="#8A8F98").encode(
-        x=alt.X("left:Q", title=None, scale=scale, axis=axis),
-        x2="right:Q",
-        y=alt.Y("wild_type_activation:Q", title="Wild type"),
-        y2="foot:Q",
-        tooltip=tips,
-    )
-    bars = [
-        base.mark_rect(clip=True, color=colour).encode(
-            x=alt.X("left:Q", title="Residue", scale=scale, axis=axis),
-            x2="right:Q",
-            y=alt.Y(f"{column}:Q", title="Mean change"),
-            y2="foot:Q",
-            tooltip=tips,
+    changes = shown.unpivot(
+        ["mean_gain", "mean_loss"],
+        index=["position", "left", "right", "foot", "n_variants"],
+        value_name="mean",
+    ).filter(pl.col("mean") != 0)
+    across = {
+        "x": alt.X("left:Q", title="Residue", scale=scale, axis=alt.Axis(format="d", grid=False)),
+        "x2": "right:Q",
+        "y2": "foot:Q",
+    }
+    wild = (
+        alt.Chart(shown)
+        .mark_rect(clip=True, color=PLAIN)
+        .encode(
+            **across,
+            y=alt.Y("wild_type_activation:Q", title="Wild type"),
+            tooltip=[
+                alt.Tooltip("position:Q", title="residue", format="d"),
+                alt.Tooltip("wild_type_activation:Q", title="wild type", format=".3f"),
+            ],
         )
-        for column, colour in (("mean_gain", _GAIN), ("mean_loss", _LOSS))
-    ]
-    chart: ChartType = alt.vconcat(
-        wild.properties(height=90), alt.layer(*bars).properties(height=110), spacing=6
-    ).resolve_scale(x="shared")
+        .properties(height=90)
+    )
+    kinds = alt.Scale(domain=["mean_gain", "mean_loss"], range=[_GAIN, _LOSS])
+    bars = (
+        alt.Chart(changes)
+        .mark_rect(clip=True)
+        .encode(
+            **across,
+            y=alt.Y("mean:Q", title="Mean change"),
+            color=alt.Color("variable:N", scale=kinds, legend=None),
+            tooltip=[
+                alt.Tooltip("position:Q", title="residue", format="d"),
+                alt.Tooltip("mean:Q", title="mean change over variants", format=".4f"),
+                alt.Tooltip("n_variants:Q", title="variants that change it", format="d"),
+            ],
+        )
+        .properties(height=110)
+    )
+    chart: ChartType = alt.vconcat(wild, bars, spacing=6)
+    chart = chart.resolve_scale(x="shared", color="independent", y="independent")
     return chart
 
 
@@ -150,7 +165,7 @@ def residue_map(cells: pl.DataFrame, *, length: int, dark: bool) -> ChartType:
         right=pl.col("position") + 0.5,
         name=pl.col("feature").cast(pl.String),
     )
-    chart: ChartType = (
+    cells_of: ChartType = (
         alt.Chart(shown)
         .mark_rect(clip=True)
         .encode(
@@ -177,6 +192,7 @@ def residue_map(cells: pl.DataFrame, *, length: int, dark: bool) -> ChartType:
         )
         .properties(height=16 * max(len(names), 2))
     )
+    chart: ChartType = alt.vconcat(cells_of)
     return chart
 
 

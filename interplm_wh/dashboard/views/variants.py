@@ -109,13 +109,11 @@ def _of(changed: pl.DataFrame) -> int | None:
     if named is not None and named not in options:
         nothing = f"Feature {frame.plain(str(named))} is none that these variants change most."
         frame.refuse(_OF, nothing, instead=_ALL)
-    concepts = dict(zip(map(str, changed["feature"].to_list()), changed["concept"].to_list(), strict=True))
     chosen = st.selectbox(
         "Change of",
         options,
         key=_OF,
         bind="query-params",
-        format_func=lambda text: f"{text}  {concepts[text]}" if concepts.get(text) else text,
         help="All features together, without the sign of their changes; or one, with its sign.",
     )
     return None if chosen == _ALL else int(chosen)
@@ -140,6 +138,7 @@ def _scan(ranking: pl.DataFrame, sequence: str, feature: int | None) -> None:
         scan_map(cells, sequence, is_signed=feature is not None, dark=frame.is_dark()),
         on_select=_from_cell,
         selection_mode=PICK,
+        width="stretch",
         key="scan",
         alt=f"{frame.counted(len(cells), 'substitution')} by position and letter, coloured by change; the "
         "same variants are in the table that follows",
@@ -203,6 +202,7 @@ def _closely(values: dict[str, Any], variant: str, length: int) -> None:
     drawn = pl.DataFrame({"feature": top}).join(cells, on="feature", maintain_order="left_right")
     st.altair_chart(
         residue_map(drawn, length=length, dark=frame.is_dark()),
+        width="stretch",
         key="residues",
         alt=f"The {frame.counted(len(top), 'feature')} that {variant} changes most, residue by residue",
     )
@@ -234,6 +234,7 @@ def _features(values: dict[str, Any], changed: pl.DataFrame, feature: int | None
     )
     st.altair_chart(
         moved_track(track, length=length, dark=frame.is_dark()),
+        width="stretch",
         key="track",
         alt=f"Feature {drawn} on the wild type, and the mean change by the variants, residue by residue",
     )
@@ -262,6 +263,7 @@ def _measured(values: dict[str, Any], measurements: list[str], feature: int | No
         beside_measured(
             points.with_columns(change=pl.col(of).fill_null(0.0)), what=what, dark=frame.is_dark()
         ),
+        width="stretch",
         key="scatter",
         alt=f"{frame.counted(len(points), 'variant')} by measured effect and change; the correlations follow",
     )
