@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import encoding, evidence, ingest, landscape, pages, scoring, structures, training
+from benchmarks import (
+    encoding,
+    evidence,
+    ingest,
+    landscape,
+    pages,
+    scoring,
+    steering,
+    structures,
+    training,
+    variants,
+)
 
 ALL = {
     "scoring": scoring.main, "encoding": encoding.main, "ingest": ingest.main, "training": training.main,
     "evidence": evidence.main, "landscape": landscape.main, "structures": structures.main,
-    "pages": pages.main,
+    "steering": steering.main, "variants": variants.main, "pages": pages.main,
 }  # fmt: skip
 
 

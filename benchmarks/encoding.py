@@ -69,14 +69,14 @@ class Cost:
         return self.encoding / (self.forward + self.product)
 
 
-def make_plm(folder: Path) -> Path:
-    """Write a random model of the shape of ESM-2-8M."""
+def make_plm(folder: Path, *, width: int = 320, heads: int = 20) -> Path:
+    """Write a random model of six layers, by default of the shape of ESM-2-8M."""
     from transformers import EsmConfig, EsmForMaskedLM
 
     torch.manual_seed(0)
     config = EsmConfig(
-        vocab_size=len(VOCABULARY), hidden_size=320, num_hidden_layers=6, num_attention_heads=20,
-        intermediate_size=1280, max_position_embeddings=1026, position_embedding_type="rotary",
+        vocab_size=len(VOCABULARY), hidden_size=width, num_hidden_layers=6, num_attention_heads=heads,
+        intermediate_size=4 * width, max_position_embeddings=1026, position_embedding_type="rotary",
         token_dropout=True, emb_layer_norm_before=False, pad_token_id=1, mask_token_id=32,
     )  # fmt: skip
     EsmForMaskedLM(config).save_pretrained(folder)

@@ -684,6 +684,51 @@ def query(warehouse: Path, sql: str, form: str) -> None:
 
 
 @cli.command()
+@click.option("--sae", required=True, help="SAE whose features are compared.")
+@click.option("--protein", required=True, metavar="ACCESSION", help="Wild type: a protein of the warehouse.")
+@click.option("--mutation", "mutations", multiple=True, metavar="A12V",
+              help="A variant, also p.Ala12Val or A12V:G20D; repeat for more.")  # fmt: skip
+@click.option("--mutations", "file", metavar="FILE", type=click.Path(path_type=Path),
+              help="CSV, TSV or Parquet with a column mutant, mutation or variant.")  # fmt: skip
+@click.option("--scan", metavar="10-40|all", help="All single substitutions of a stretch.")
+@click.option("--measured", "effects", metavar="FILE", type=click.Path(path_type=Path),
+              help="Such a file with the measured effect of each: correlate.")  # fmt: skip
+@click.option("--column", default="DMS_score", show_default=True,
+              help="With --measured: its column with the effect.")  # fmt: skip
+@click.option("--feature", "features", multiple=True, type=int,
+              help="Rank by the change of this feature alone; repeat for more.")  # fmt: skip
+@click.option("--min-change", type=float,
+              help="Leave out changes of activation up to this; as before, or 0.05.")  # fmt: skip
+@click.option(
+    "--dtype", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16", "float16"]),
+    help="Number format of the PLM.",
+)  # fmt: skip
+@click.option("--device", help="For instance cpu or cuda; the fastest there is by default.")
+@click.pass_context
+def variants(
+    ctx: click.Context, sae: str, protein: str, mutations: tuple[str, ...], file: Path | None,
+    scan: str | None, effects: Path | None, column: str, features: tuple[int, ...],
+    min_change: float | None, dtype: str, device: str | None,
+) -> None:  # fmt: skip
+    """Compare variants of a protein with the wild type: what each changes, of every feature, per residue.
+
+    Of --mutation, --mutations and --scan give one; without any, those of --measured are taken, else those
+    that were compared before.
+    """
+    from interplm_wh.variants import variants
+
+    if sum([bool(mutations), file is not None, scan is not None]) > 1:
+        raise click.UsageError("give one of --mutation, --mutations and --scan")
+    if effects is None and (refused := _options(ctx, {"column"})):
+        raise click.UsageError(f"{refused} goes only with --measured")
+    report = variants(
+        ctx.obj, sae, protein, mutations=mutations, file=file, scan=scan, effects=effects, column=column,
+        features=features, min_change=min_change, dtype=dtype, device=device,
+    )  # fmt: skip
+    show(report)
+
+
+@cli.command()
 @click.option(
     "--host",
     default="localhost",

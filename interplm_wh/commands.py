@@ -23,6 +23,7 @@ from interplm_wh.structural import structure
 from interplm_wh.structures import add_structures
 from interplm_wh.suggest import suggest
 from interplm_wh.train import train
+from interplm_wh.variants import variants
 
 __all__ = [
     "add_activations",
@@ -57,5 +58,6 @@ __all__ = [
     "suggest",
     "train",
     "vacuum",
+    "variants",
     "verify",
 ]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from interplm_wh import build, names, progress, schema, store
 from interplm_wh.build import derived
 from interplm_wh.errors import CheckError, InputError, NotThereError, faults_message
@@ -14,6 +16,7 @@ from interplm_wh.landscape.stale import PAIRS, match_source
 from interplm_wh.quote import quote_literal
 from interplm_wh.store import Transaction, layout, parts
 from interplm_wh.store.rows import first_row
+from interplm_wh.variants.stale import OF_PROTEINS as OF_VARIANTS
 
 # What a scale was taken from stays its source when proteins go: it is fixed until it is replaced. What was
 # measured stays what it was; its fingerprint says of which proteins.
@@ -28,12 +31,13 @@ _KEPT_PER_SAE = frozenset(
         "sampled_pairs",
         "suggestion_trials",
         "training_metrics",
+        *OF_VARIANTS,
     }
 )
 
 
 _OF_PROTEINS = ["annotations", "coverage", "proteins", "structure_residues", "structures"]
-_REWRITTEN = ["activations", "encodings", *_OF_PROTEINS]
+_REWRITTEN = ["activations", "encodings", *_OF_PROTEINS, *OF_VARIANTS]
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ def remove_proteins(warehouse: str | Path, accessions: Sequence[str]) -> RemoveR
         ]
         for sae in saes:
             _rewrite_activations(tx, sae)
-        for name in _OF_PROTEINS:
+        for name in (*_OF_PROTEINS, *OF_VARIANTS):
             _rewrite(tx, name)
         for table in schema.tables().values():
             if table.storage == "sae" and table.name not in _KEPT_PER_SAE:
@@ -180,14 +184,17 @@ def _number_anew(tx: Transaction, accessions: Sequence[str]) -> None:
 def _rewrite(tx: Transaction, name: str) -> None:
     """Write the folders of a table anew, without the unwanted proteins, source by source."""
     folders = tx.con.execute(
-        "select folder, source from folders where is_current and table_name = ? order by rank", [name]
+        "select folder, sae, source, fingerprint from folders where is_current and table_name = ? "
+        "order by rank",
+        [name],
     ).fetchall()
     table = schema.table(name)
     tx.drop(name)
-    for old, source in folders:
-        folder = tx.new_folder(name)
-        tx.write_query(folder, _renumbered(layout.view_select(table, [tx.root / old])))
-        tx.append(folder, source=source)
+    for old, sae, source, fingerprint in folders:
+        folder = tx.new_folder(name, sae=sae)
+        path = tx.write_query(folder, _renumbered(layout.view_select(table, [tx.root / old])))
+        if sae is None or pq.read_metadata(path).num_rows:  # of an SAE: of one protein, which may be gone
+            tx.append(folder, source=source, fingerprint=fingerprint)
 
 
 def _renumbered(select: str) -> str:

@@ -84,6 +84,7 @@ def make(path: Path) -> Path:
         tx.publish()
     build.build(path, min_residues=5, min_domains=3)
     _suggest(path)
+    _vary(path)
     return path
 
 
@@ -105,6 +106,32 @@ def _suggest(path: Path) -> None:
             folder = tx.new_folder(table, sae=SAES[0])
             tx.write_query(folder, query)
             tx.replace(table, [folder], sae=SAES[0])
+        tx.publish()
+
+
+def _vary(path: Path) -> None:
+    """Change the second residue of every protein, with effects whose names are attacks."""
+    changed = (
+        "select p.protein_id, p.accession, substr(p.sequence, 2, 1) || '2W' as variant, p.is_private "
+        "from proteins as p where substr(p.sequence, 2, 1) <> 'W'"
+    )
+    queries = {
+        "variants": "select *, 1 as n_mutations, 2 as position, left(variant, 1) as wild_type, 'W' as "
+        f"mutant, 0.05 as min_change, 'float32' as dtype, 'test' as package_version from ({changed})",
+        "variant_changes": "select protein_id, variant, f.feature, 2 as position, 0.0 as wild_type_value, "
+        f"0.5 as mutant_value from ({changed}) cross join range({N_FEATURES}) as f (feature)",
+        "variant_measurements": "select protein_id, variant, unnest($texts::varchar[]) as measurement, "
+        f"1.5 as measured, null as log_odds from ({changed})",
+        "variant_correlations": "select protein_id, unnest($texts::varchar[]) as measurement, "
+        "'total_change' as measure, null as feature, 1 as n_variants, 1 as n_changed, 1 as n_positions, "
+        "null as spearman, null as spearman_low, null as spearman_high, null as pearson, null as p_value, "
+        f"null as q_value, null as n_tried from ({changed})",
+    }
+    with store.write(path, command="test") as tx:
+        for table, query in queries.items():
+            folder = tx.new_folder(table, sae=SAES[0])
+            tx.write_query(folder, query, {"texts": list(TEXTS[:20])} if "$texts" in query else {})
+            tx.replace(table, [folder], sae=SAES[0], fingerprint='{"state": "test", "dtype": "float32"}')
         tx.publish()
 
 

@@ -391,7 +391,7 @@ def test_every_mart_of_the_contract_is_built() -> None:
     }  # by models, on demand, from a sample or aside: not by a build
     of_commands = {
         "control_excess", "feature_rules", "pair_evidence", "suggestion_counts", "suggestion_trials",
-        "suggestions",
+        "suggestions", "variant_changes", "variant_correlations", "variant_measurements", "variants",
     }  # fmt: skip
     built = set(MARTS) | set(marts.derived())
     asked = set(schema.tables()) - measured - of_commands

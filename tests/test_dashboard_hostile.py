@@ -16,7 +16,9 @@ from interplm_wh.dashboard import frame
 from interplm_wh.dashboard.charts.look import literal
 from tests.pages import opened, sound
 
-PAGES = ("overview", "feature", "concept", "suggestions", "protein", "sequence", "compare", "sql")
+PAGES = (
+    "overview", "feature", "concept", "suggestions", "protein", "variants", "sequence", "compare", "sql",
+)  # fmt: skip
 # Fields of Streamlit's messages that its pages read as Markdown; of all others none is.
 MARKDOWN = {"body", "label", "help", "delta", "content", "title", "caption", "captions", "value_label"}
 PLAIN_ELEMENTS = {"code", "text_area", "text_input", "selectbox", "dataframe", "vega_lite_chart"}
@@ -64,6 +66,7 @@ def queries(root: Path) -> list[tuple[str, dict[str, str]]]:
     found += [("concept", {"concept": concept}) for concept in concepts]
     found += [("suggestions", {"concept": concept}) for concept in concepts]
     found += [("protein", {"protein": accession}) for accession in hostile.ACCESSIONS]
+    found += [("variants", {"wild_type": accession}) for accession in hostile.ACCESSIONS]
     found += [("feature", {"feature": str(i)}) for i in range(hostile.N_FEATURES)]
     return found
 
@@ -111,6 +114,9 @@ def test_names_of_pasted_sequences_are_text(root: Path, monkeypatch: pytest.Monk
         *(("suggestions", {"concept": text}) for text in (*hostile.TEXTS[:4], "no such", "")),
         *(("suggestions", {"place": text}) for text in ("zzz", "<script>", "P1 1-2", "")),
         *(("suggestions", {"precision": text}) for text in ("7", "abc", "inf", "-1", "")),
+        *(("variants", {"wild_type": text}) for text in (*hostile.TEXTS[:4], "no such", "")),
+        *(("variants", {"of": text}) for text in ("zzz", "<script>", "-1", "9" * 30, "")),
+        *(("variants", {"variant": text}) for text in ("zzz", "<script>", "A1")),
         *(("compare", {"with": text}) for text in ("a", "nothing", "<script>")),
         *(("sql", {"look": text}) for text in ("zzz", "<script>", "proteins; drop")),
         *(("sql", {"find": text}) for text in ("<script>", "%", "\\")),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interplm_wh import build, landscape, sqlfile, store
+from interplm_wh import build, landscape, sqlfile, store, variants
 from interplm_wh.ask.table import plain_table
 from interplm_wh.build import derived
 from interplm_wh.build.derived import Outdated
@@ -87,5 +87,10 @@ def info(warehouse: str | Path) -> Info:
             wh.path,
             **questions,
             stale=behind,
-            outdated=[*derived.outdated(wh), *pairs.outdated(wh), *landscape.outdated(wh)],
+            outdated=[
+                *derived.outdated(wh),
+                *pairs.outdated(wh),
+                *landscape.outdated(wh),
+                *variants.outdated(wh),
+            ],
         )

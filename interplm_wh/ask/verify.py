@@ -50,7 +50,7 @@ class VerifyReport:
             f"restore {other}damaged files from a copy; or take out what they belong to (interplm-wh remove) "
             f"and add, encode and build it again; a scale ({SCALE}) is taken anew by: interplm-wh scale, a "
             "measurement by: interplm-wh evaluate or score, a landscape by: cluster, suggestions and "
-            "rules by: suggest, rules",
+            "rules by: suggest, rules, variants by: variants",
         ]
 
 

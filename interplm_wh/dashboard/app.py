@@ -17,10 +17,11 @@ from interplm_wh.dashboard.views import (
     sequence,
     sql,
     suggestions,
+    variants,
 )
 from interplm_wh.errors import InterplmError
 
-PAGES = (overview, feature, concept, suggestions, protein, sequence, compare, sql)
+PAGES = (overview, feature, concept, suggestions, protein, variants, sequence, compare, sql)
 
 
 def main(root: Path) -> None:
