@@ -30,6 +30,7 @@ from interplm_wh.console import ask
 from interplm_wh.console.admit import FILE_FUNCTIONS, TABLE_FUNCTIONS, admit
 from interplm_wh.errors import InputError, NotThereError
 from interplm_wh.store import Warehouse, layout
+from tests.children import answering
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SECRET = "what-nobody-may-read"
@@ -98,7 +99,7 @@ def nothing_is_left(root: Path, before: dict[str, str], temporary: Path) -> Iter
     """No question leaves a process, a temporary file or a changed warehouse."""
     yield
     assert list(temporary.iterdir()) == []
-    assert psutil.Process().children(recursive=True) == []
+    assert answering() == []
     assert fingerprint(root) == before
 
 
@@ -714,7 +715,7 @@ def test_a_child_that_nobody_watches_ends_at_its_deadline() -> None:
 
 def test_a_child_that_dies_is_told(root: Path) -> None:
     def kill() -> None:
-        while not (children := psutil.Process().children()):
+        while not (children := answering()):
             time.sleep(0.01)
         time.sleep(1.0)
         children[0].send_signal(signal.SIGSEGV)

@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 
 from interplm_wh.ask import verify
 from tests.browser import Visits, dashboard, free_port, wait_at_rest
+from tests.children import answering
 
 pytestmark = pytest.mark.slow
 SLOWLY = 60_000  # milliseconds, on a busy machine
@@ -190,8 +191,7 @@ def test_an_endless_question_in_an_address_does_not_pile_up_and_ends_with_the_se
         expect(pages[-1].locator('[data-testid="stAlert"]')).to_contain_text(
             "other questions are being answered", timeout=SLOWLY
         )
-        mine = psutil.Process().children(recursive=True)
-        asked = [p for p in mine if "interplm_wh.console.child" in " ".join(p.cmdline())]
+        asked = answering()
         assert len(asked) == 2
         for page in pages:
             page.close()

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pandas as pd
 import polars as pl
-import psutil
 import pyarrow.parquet as pq
 import pytest
 import small
@@ -27,6 +26,7 @@ from interplm_wh.dashboard.asking import Bounds
 from interplm_wh.dashboard.charts import answer as answers
 from interplm_wh.dashboard.charts.save import saved
 from interplm_wh.errors import InputError
+from tests.children import answering
 from tests.pages import opened, said, sound
 
 SECRET = "what-nobody-may-read"
@@ -67,7 +67,7 @@ def untouched(root: Path, temporary: Path) -> Iterator[None]:
     yield
     assert fingerprint(root.parent) == before
     assert list(temporary.iterdir()) == []
-    assert psutil.Process().children(recursive=True) == []
+    assert answering() == []
 
 
 def run(app: AppTest, sql: str) -> AppTest:
@@ -160,7 +160,7 @@ def test_two_questions_are_answered_at_a_time_and_others_are_told(root: Path) ->
 
     def count() -> None:
         while not done.wait(0.05):
-            seen.append(len(psutil.Process().children()))
+            seen.append(len(answering()))
 
     def one(_: int) -> str:
         with pytest.raises(InputError) as refused:
