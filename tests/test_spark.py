@@ -124,6 +124,21 @@ def built() -> Iterator[duckdb.DuckDBPyConnection]:
             {"protein_id": p, "position": r, "feature": f, "value": (1 + (7 * p + 3 * r + f) % 20) / 10}
             for p, r, f in sorted(cells)
         ],
+        "structure_residues": [
+            {
+                "structure": f"s{p % 2}:A",
+                "protein_id": p,
+                "position": r,
+                "chain": "A",
+                "residue_name": "ALA",
+                "amino_acid": "A",
+                "x": None if r == 3 else 2.7 * r + p / 8,
+                "y": r % 3 / 4,
+                "z": r % 5 / 3,
+            }
+            for p in (0, 1)
+            for r in range(1, 11)
+        ],
     }
     con = harness.connect(relations)
     harness.encode_all(con)

@@ -22,7 +22,9 @@ pairs as (
         a.protein_id,
         a.position,
         b.position as other_position,
-        sqrt(power(a.x - b.x, 2) + power(a.y - b.y, 2) + power(a.z - b.z, 2)) as distance
+        sqrt(
+            (a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y) + (a.z - b.z) * (a.z - b.z)
+        ) as distance
     from placed as a
     inner join placed as b on a.structure = b.structure and a.position < b.position
 )

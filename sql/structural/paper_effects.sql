@@ -26,7 +26,7 @@ tested as (
     where s.n_structural > 0 and s.n_sequential > 0
 ),
 
-fired as (
+fired as materialized (
     select
         t.feature,
         t.protein_id,
@@ -42,22 +42,32 @@ fired as (
         and a.position <> t.position
 ),
 
-moved as (
-    select f.feature, f.protein_id, f.centre, 0 as draw, f.position, f.activation
-    from fired as f
-    union all
-    select
-        f.feature,
-        f.protein_id,
-        f.centre,
-        s.draw,
-        s.place - (s.place > c.place)::integer
-        + (s.place - (s.place > c.place)::integer >= f.centre)::integer as position,
-        f.activation
+-- Step by step: two joins at once would pair all residues of a protein with all.
+ranked as materialized (
+    select f.feature, f.protein_id, f.centre, f.activation, s.draw, s.place
     from fired as f
     inner join paper_shuffles as s on f.protein_id = s.protein_id and f.position = s.position
+),
+
+others as (
+    select r.*, r.place - (r.place > c.place)::integer as place_among_others
+    from ranked as r
     inner join paper_shuffles as c
-        on f.protein_id = c.protein_id and f.centre = c.position and s.draw = c.draw
+        on r.protein_id = c.protein_id and r.centre = c.position and r.draw = c.draw
+),
+
+moved as (
+    select feature, protein_id, centre, 0 as draw, position, activation
+    from fired
+    union all
+    select
+        feature,
+        protein_id,
+        centre,
+        draw,
+        place_among_others + (place_among_others >= centre)::integer as position,
+        activation
+    from others
 ),
 
 sums as (

@@ -24,19 +24,26 @@ tested as (
     where s.n_contacts > 0 and s.n_neighbours > 0
 ),
 
-fired as (
+-- First those of the feature itself: all activations of a protein near all of its centres are many more.
+fired as materialized (
     select
         t.feature,
         t.protein_id,
-        s.kind,
-        sum((a.value / f.max_activation)::float::double) as total
+        t.position as centre,
+        a.position,
+        (a.value / f.max_activation)::float::double as activation
     from tested as t
     inner join activations as a on t.feature = a.feature and t.protein_id = a.protein_id
     inner join features as f on a.sae = f.sae and a.feature = f.feature
-    inner join surroundings as s
-        on t.protein_id = s.protein_id and t.position = s.position and a.position = s.other_position
     where a.sae = $sae and a.protein_id between $first_protein and $last_protein
-    group by t.feature, t.protein_id, s.kind
+),
+
+totals as (
+    select f.feature, f.protein_id, s.kind, sum(f.activation) as total
+    from fired as f
+    inner join surroundings as s
+        on f.protein_id = s.protein_id and f.centre = s.position and f.position = s.other_position
+    group by f.feature, f.protein_id, s.kind
 )
 
 select
@@ -46,5 +53,5 @@ select
     coalesce(max(f.total) filter (where f.kind = 'control'), 0) / any_value(t.n_contacts) as control,
     coalesce(max(f.total) filter (where f.kind = 'neighbour'), 0) / any_value(t.n_neighbours) as neighbour
 from tested as t
-left join fired as f on t.feature = f.feature and t.protein_id = f.protein_id
+left join totals as f on t.feature = f.feature and t.protein_id = f.protein_id
 group by t.feature, t.protein_id
