@@ -110,6 +110,16 @@ class SAE(ABC):
     def decode(self, f: Tensor) -> Tensor:
         """Decode features [n, n_features] to [n, d_model], in the space of the normalised input."""
 
+    @abstractmethod
+    def directions(self, features: Tensor) -> Tensor:
+        """Return what one unit of each feature adds to the reconstruction, float32 [k, d_model].
+
+        Parameters
+        ----------
+        features : Tensor
+            int64 [k].
+        """
+
     @property
     @abstractmethod
     def decoder_norm(self) -> Tensor:

@@ -113,6 +113,11 @@ class LinearSAE(SAE):
         x: Tensor = f @ self.decoder.T + self.output_bias  # [n, d]
         return x
 
+    def directions(self, features: Tensor) -> Tensor:
+        """Return rows of the decoder; see `SAE.directions`."""
+        rows: Tensor = self.decoder.T[features]  # [k, d]
+        return rows
+
     @property
     def decoder_norm(self) -> Tensor:
         """Euclidean norm of each decoder column, float32 [n_features]."""
