@@ -16,7 +16,7 @@ from interplm_wh.dashboard import frame
 from interplm_wh.dashboard.charts.look import literal
 from tests.pages import opened, sound
 
-PAGES = ("overview", "feature", "concept", "suggestions", "protein", "sequence", "compare", "sql")
+PAGES = ("overview", "feature", "concept", "suggestions", "steering", "protein", "sequence", "compare", "sql")
 # Fields of Streamlit's messages that its pages read as Markdown; of all others none is.
 MARKDOWN = {"body", "label", "help", "delta", "content", "title", "caption", "captions", "value_label"}
 PLAIN_ELEMENTS = {"code", "text_area", "text_input", "selectbox", "dataframe", "vega_lite_chart"}

@@ -23,10 +23,11 @@ from torch import Tensor
 from transformers import EsmForMaskedLM
 
 import interplm_wh
-from interplm_wh import store
+from interplm_wh import resources, store
 from interplm_wh.ask import info, verify
 from interplm_wh.cli import cli
 from interplm_wh.errors import InputError, MismatchError, NotThereError
+from interplm_wh.pipeline import run_pipeline
 from interplm_wh.plm import load_plm
 from interplm_wh.remove import remove_proteins, remove_sae
 from interplm_wh.sae.saved import load_saved
@@ -34,7 +35,7 @@ from interplm_wh.steer import SteerReport, steer
 from interplm_wh.steer import positions as places
 from tests import steered
 from tests.test_predict import esm2_from
-from tests.tiny_models import LETTERS, VOCABULARY, WINDOW, sequence
+from tests.tiny_models import LETTERS, VOCABULARY, WINDOW, sequence, write_fasta
 
 TABLES = ("runs", "effects", "probabilities", "controls", "features", "samples")
 FEATURE, PROTEIN, POSITIONS = 3, "P1", (2, 3, 4, 9)
@@ -541,3 +542,41 @@ def test_the_command_prints_the_report_and_says_what_is_wrong(copy: Path) -> Non
 def test_positions_are_read_and_written(text: str, positions: tuple[int, ...]) -> None:
     assert places.parse(text, option="--positions") == positions
     assert places.parse(places.write(positions), option="x") == positions
+
+
+def test_the_pipeline_of_periodic_glycines_runs_on_a_model_that_is_here(root: Path, tmp_path: Path) -> None:
+    package = (resources.folder("pipelines") / "periodic-glycine.yaml").read_text(encoding="utf-8")
+    section = (
+        package[package.index("steer:") :]
+        .replace("esm2-8m-layer4", "neurons")
+        .replace("esm2-8m-layer6", "later")
+    )
+    rng = np.random.default_rng(0)
+    proteins = {
+        f"C{i}": "".join(f"G{''.join(rng.choice(list('PAKE'), 2))}" for _ in range(18)) for i in range(8)
+    }
+    write_fasta(tmp_path / "collagens.fasta", {**proteins, **steered.PROTEINS})
+    (tmp_path / "glycine.yaml").write_text(
+        f"proteins: {{files: [collagens.fasta]}}\nplm: {root / 'plm'}\nencode: {{device: cpu}}\nsaes:\n"
+        "  - {name: neurons, source: identity, layer: 1}\n  - {name: later, source: identity, layer: 2}\n"
+        + section
+    )
+    path = tmp_path / "w"
+    report = run_pipeline(tmp_path / "glycine.yaml", path)
+    assert [step.name for step in report.steps][-2:] == ["steer neurons", "report"]
+    (run,) = rows(path, "from steering_runs").to_dicts()
+    assert (run["positions"], run["doses"], run["length"]) == ("22", "0,0.5,1,2,4", 42)
+    period = rows(path, "from feature_periods where sae = 'neurons' and feature = $f", f=run["feature"])
+    assert period["period"].to_list() == [3]
+    found = rows(path, "from steering_effects where dose = 4 order by position")
+    assert found["position"].to_list() == list(range(1, 42, 3))
+    assert set(found["amino_acid"]) == {"G"}
+    assert found.filter(pl.col("is_touched"))["position"].to_list() == [22]
+    assert (found["kl"] > 0).all()
+    assert len(rows(path, "from steering_features where read_sae = 'later'"))
+    stamp = (path / "warehouse.duckdb").read_bytes()
+    again = run_pipeline(tmp_path / "glycine.yaml", path)
+    assert (path / "warehouse.duckdb").read_bytes() == stamp
+    assert again.steps[-2].said[:-1] == report.steps[-2].said[:-1]
+    dry = run_pipeline(tmp_path / "glycine.yaml", path, dry_run=True)
+    assert dry.steps[-1].name == "steer neurons"

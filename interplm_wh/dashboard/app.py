@@ -16,11 +16,12 @@ from interplm_wh.dashboard.views import (
     protein,
     sequence,
     sql,
+    steering,
     suggestions,
 )
 from interplm_wh.errors import InterplmError
 
-PAGES = (overview, feature, concept, suggestions, protein, sequence, compare, sql)
+PAGES = (overview, feature, concept, suggestions, steering, protein, sequence, compare, sql)
 
 
 def main(root: Path) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from interplm_wh import hub, progress, schema, sqlfile, store
+from interplm_wh import hub, progress, sqlfile, store
 from interplm_wh.errors import InputError, MismatchError
 from interplm_wh.steer import plan as planning
-from interplm_wh.steer.plan import Asked, Plan
+from interplm_wh.steer.plan import Asked, Plan, Target
 from interplm_wh.steer.report import SteerReport
 from interplm_wh.store import Transaction
 from interplm_wh.store.rows import first_row
@@ -46,6 +46,7 @@ def steer(
     seed: int = 0,
     device: str | None = None,
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
+    skip_done: bool = False,
 ) -> SteerReport:
     """Set features of an SAE inside the PLM, let the rest of it run, and keep what happened.
 
@@ -79,6 +80,8 @@ def steer(
         Of controls, watched positions and samples.
     device, dtype
         Of the PLM.
+    skip_done : bool
+        Leave runs alone that are there already.
 
     Raises
     ------
@@ -115,28 +118,46 @@ def steer(
     )
     with store.open(warehouse) as wh:
         plan = planning.make(wh, asked)
-        done = _work(wh, plan, device=device, dtype=dtype)
+        runs = _named(wh, plan, dtype=dtype)
+        left = _left(wh, sae, runs) if skip_done else runs
+        done = _work(wh, plan, left, device=device, dtype=dtype) if left else []
     settings = {
         "sae": sae, "features": list(asked.features), asked.how: list(asked.doses),
         "proteins": list(asked.proteins), "runs": [one.run for one in done], "seed": seed,
     }  # fmt: skip
-    with store.write(warehouse, command="steer", settings=settings, wait_seconds=LAST_WAIT_SECONDS) as tx:
-        _require_same(tx, plan, done)
-        for one in done:
-            _keep(tx, sae, plan, one)
-        tx.publish()
-    runs = [one.run for one in done]
+    if done:
+        with store.write(warehouse, command="steer", settings=settings, wait_seconds=LAST_WAIT_SECONDS) as tx:
+            _require_same(tx, plan, done)
+            for one in done:
+                _keep(tx, sae, plan, one)
+            tx.publish()
+    names = list(runs)
     with store.open(warehouse) as wh:
         rows = wh.sql(
-            "from steering_summary($sae) where list_contains($runs, run)", {"sae": sae, "runs": runs}
+            "from steering_summary($sae) where list_contains($runs, run)", {"sae": sae, "runs": names}
         )
         worth = wh.sql(
-            "from steering_worth($sae) where list_contains($runs, run)", {"sae": sae, "runs": runs}
+            "from steering_worth($sae) where list_contains($runs, run)", {"sae": sae, "runs": names}
         )
     return SteerReport(
-        sae, tuple(runs), tuple(rows.to_pylist()), tuple(worth.to_pylist()), n_controls, len(plan.controls),
+        sae, tuple(names), tuple(rows.to_pylist()), tuple(worth.to_pylist()), n_controls, len(plan.controls),
         time.monotonic() - started,
     )  # fmt: skip
+
+
+def _named(wh: store.Warehouse, plan: Plan, *, dtype: str) -> dict[str, Target]:
+    """Return what is steered by the name of the run."""
+    from interplm_wh.encode.models import plm_row
+
+    plm = plm_row(wh, plan.steered.row.plm)
+    revision = plm.revision if plm is not None else None
+    return {plan.run_id(target, dtype=dtype, revision=revision): target for target in plan.targets}
+
+
+def _left(wh: store.Warehouse, sae: str, runs: Mapping[str, Target]) -> dict[str, Target]:
+    """Return those that are not there yet."""
+    there = set(wh.sql("select run from steering_runs where sae = ?", [sae])["run"].to_pylist())
+    return {run: target for run, target in runs.items() if run not in there}
 
 
 def _chosen(warehouse: str | Path, sql: str | None) -> list[int]:
@@ -155,7 +176,9 @@ def _chosen(warehouse: str | Path, sql: str | None) -> list[int]:
     return [int(value) for value in values]
 
 
-def _work(wh: store.Warehouse, plan: Plan, *, device: str | None, dtype: str) -> list[Done]:
+def _work(
+    wh: store.Warehouse, plan: Plan, runs: Mapping[str, Target], *, device: str | None, dtype: str
+) -> list[Done]:
     """Measure every sequence, outside the lock."""
     with hub.extra_needed():
         from interplm_wh.encode.models import open_plm, open_sae
@@ -170,9 +193,12 @@ def _work(wh: store.Warehouse, plan: Plan, *, device: str | None, dtype: str) ->
         )
         for one in plan.readers
     ]
-    total = sum(work.n_passes(plan, target) for target in plan.targets)
+    total = sum(work.n_passes(plan, target) for target in runs.values())
     with progress.track(f"steering {plan.asked.sae}", total=total, unit="passes") as bar:
-        return [work.run(plm, sae, readers, plan, one, advance=bar.advance) for one in plan.targets]
+        return [
+            work.run(plm, sae, readers, plan, target, name=run, advance=bar.advance)
+            for run, target in runs.items()
+        ]
 
 
 def _require_readable(plm: PLM, plan: Plan) -> None:
@@ -205,15 +231,14 @@ def _require_same(tx: Transaction, plan: Plan, done: Sequence[Done]) -> None:
 
 def _keep(tx: Transaction, sae: str, plan: Plan, one: Done) -> None:
     """Put the rows of one run in the place of those that it had."""
+    _drop(tx, sae, one.run)
     for name, rows in one.tables.items():
-        tx.drop(name, sae=sae, source=one.run)
         if rows.num_rows:
             folder = tx.new_folder(name, sae=sae)
             tx.con.register("given", rows)
             tx.write_query(folder, "from given")
             tx.con.unregister("given")
             tx.append(folder, source=one.run)
-    tx.drop("steering_features", sae=sae, source=one.run)
     if plan.readers:
         file = sqlfile.load("steer", "steering_features")
         tx.con.register(_ACTIVATIONS, one.activations)
@@ -226,6 +251,15 @@ def _keep(tx: Transaction, sae: str, plan: Plan, one: Done) -> None:
         tx.append(folder, source=one.run)
 
 
+def _drop(tx: Transaction, sae: str, run: str) -> None:
+    """Take the rows of a run out of the tables that have some."""
+    there = tx.con.execute(
+        "select distinct table_name from folders where is_current and sae = ? and source = ?", [sae, run]
+    ).fetchall()
+    for (table,) in there:
+        tx.drop(table, sae=sae, source=run)
+
+
 def forget(tx: Transaction, accessions: Sequence[str]) -> None:
     """Take out the runs of proteins that go."""
     rows = tx.con.execute(
@@ -233,6 +267,4 @@ def forget(tx: Transaction, accessions: Sequence[str]) -> None:
         {"gone": list(accessions)},
     ).fetchall()
     for sae, run in rows:
-        for table in schema.tables():
-            if table.startswith("steering_"):
-                tx.drop(table, sae=sae, source=run)
+        _drop(tx, sae, run)

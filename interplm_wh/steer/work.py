@@ -61,13 +61,13 @@ def run(
     plan: Plan,
     target: Target,
     *,
+    name: str,
     advance: Advance,
 ) -> Done:
-    """Measure one sequence."""
+    """Measure one sequence; `name` is that of the run."""
     started, began = datetime.now(UTC).replace(tzinfo=None), time.monotonic()
     asked, layer = plan.asked, plan.steered.row.layer
     edits = [Edit(sae, asked.features, plan.max_activations, asked.how, dose) for dose in asked.doses]
-    name = plan.run_id(target, dtype=plm.dtype, revision=plm.revision)
     found = measure.effects(plm, layer, edits, target, is_masked=plan.is_masked, advance=advance)
     seen = moved.see(plm, layer, edits, readers, target)
     tables = {

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from interplm_wh.dashboard import evidence, examples, frame, relatives, stepping
+from interplm_wh.dashboard import evidence, examples, frame, relatives, steering, stepping
 from interplm_wh.dashboard.charts.feature import amino_acids, histogram
 
 TITLE, ADDRESS, ICON = "Feature", "feature", ":material/blur_on:"
@@ -73,6 +73,7 @@ def show() -> None:
     _proteins(values)
     _concepts(values)
     relatives.show(values)
+    steering.show(values)
 
 
 def _said(stats: dict[str, Any], values: dict[str, Any], letters: pl.DataFrame) -> str:
