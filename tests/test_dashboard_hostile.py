@@ -65,6 +65,7 @@ def queries(root: Path) -> list[tuple[str, dict[str, str]]]:
     found += [("suggestions", {"concept": concept}) for concept in concepts]
     found += [("protein", {"protein": accession}) for accession in hostile.ACCESSIONS]
     found += [("feature", {"feature": str(i)}) for i in range(hostile.N_FEATURES)]
+    found += [("steering", {"run": f"run{i}"}) for i in range(len(hostile.ACCESSIONS))]
     return found
 
 
@@ -98,6 +99,7 @@ def test_names_of_pasted_sequences_are_text(root: Path, monkeypatch: pytest.Monk
             ("feature", {"feature": text})
             for text in ("abc", "-1", "99999999999", "1e400", "nan", "", "1.5", "inf")
         ),
+        *(("steering", {"run": text}) for text in (*hostile.TEXTS[:8], "\x00", "x" * 5000)),
         *((page, {"sae": text}) for page in PAGES for text in ("nothing", "../../x", "<script>")),
         *(("concept", {"concept": text}) for text in (*hostile.TEXTS[:4], "no such", "")),
         *(("concept", {"split": text}) for text in ("train", "<script>", "", "'; drop table x")),
