@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import encoding, evidence, ingest, landscape, pages, scoring, training
+from benchmarks import encoding, evidence, ingest, landscape, pages, scoring, steering, training
 
 ALL = {
     "scoring": scoring.main, "encoding": encoding.main, "ingest": ingest.main, "training": training.main,
-    "evidence": evidence.main, "landscape": landscape.main, "pages": pages.main,
+    "evidence": evidence.main, "landscape": landscape.main,
+    "steering": steering.main, "pages": pages.main,
 }  # fmt: skip
 
 

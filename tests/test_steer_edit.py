@@ -68,6 +68,14 @@ def test_x_moves_by_what_the_features_write_in_the_units_of_the_token(
 
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
+def test_a_few_features_are_read_as_all_are(architecture: str) -> None:
+    sae, x = random_sae(architecture), hidden(n=200)
+    found = sae.encode_few(x, FEATURES)
+    torch.testing.assert_close(found, sae.encode(x)[:, FEATURES], atol=1e-5, rtol=1e-5)
+    assert (found > 0).any(dim=0).all()
+
+
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_what_a_feature_writes_is_its_column_of_the_decoder(architecture: str) -> None:
     sae = random_sae(architecture)
     chosen = torch.arange(sae.n_features)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 import torch
@@ -107,6 +107,20 @@ class LinearSAE(SAE):
         weight, bias = self.tensors[ENCODER][features], self.tensors[ENCODER_BIAS][features, None]
         pre: Tensor = torch.addmm(bias, weight, self.centre(x).T)  # [F, n]
         return pre.T
+
+    def _encode_few(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        if not self.is_rowwise:
+            return super()._encode_few(x, features)
+        # Only what is above 0 can be selected, so that all features are needed of few rows.
+        alone = torch.cat([self.pre_activations(x, slice(j, j + 1)) for j in features], dim=1)  # [n, k]
+        rows = (alone > 0).any(dim=1).nonzero().squeeze(1)
+        found = torch.zeros_like(alone)
+        found[rows] = self._compete(x[rows], features)
+        return found
+
+    def _compete(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        """Return a few features [n, k] that compete with all others."""
+        return super()._encode_few(x, features)
 
     def decode(self, f: Tensor) -> Tensor:
         """Decode features; see `SAE.decode`."""

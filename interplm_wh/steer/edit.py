@@ -116,11 +116,8 @@ def put(states: Tensor, touched: Tensor, change: Change) -> Tensor:
 
 
 def read(sae: SAE, x: Tensor, features: Sequence[int]) -> Tensor:
-    """Return raw activations of some features, float32 [n, k]; nothing else is computed where it need not."""
-    if not sae.is_rowwise:
-        return torch.cat([sae.encode(x, features=slice(j, j + 1)) for j in features], dim=1)
-    chosen = torch.tensor(features, device=x.device)
-    return torch.cat([sae.encode(x[chunk])[:, chosen] for chunk in chunks(sae, x)])
+    """Return raw activations of some features, float32 [n, k], a chunk at a time."""
+    return torch.cat([sae.encode_few(x[chunk], features) for chunk in chunks(sae, x)])
 
 
 def unit_directions(sae: SAE, features: Sequence[int], *, device: torch.device) -> Tensor:

@@ -2,11 +2,11 @@
 -- grain:  run, dose, is_touched
 -- inputs: steering_runs, steering_effects, steering_controls
 -- params: $wanted_sae VARCHAR  SAE
--- what:   What steering did at positions that were edited and at those that were not: means over all measured
---         positions, and beside them the controls at the watched ones. kl_percentile is the share of controls
---         whose mean divergence there is lower, in percent, equal ones counted half; p_true_percentile is that
---         of the change of the true residue's probability, with its sign. control_low and control_high: between
---         them lie nine of ten controls.
+-- what:   What steering did at positions that were edited and at those that were not: means over all
+--         measured positions, and beside them the controls at the watched ones. kl_percentile is the share
+--         of controls whose mean divergence there is lower, in percent, equal ones counted half;
+--         p_true_percentile is that of the change of the true residue's probability, with its sign. Between
+--         control_low and control_high lie nine of ten controls.
 with
 effects as (
     select

@@ -2,9 +2,9 @@
 -- grain:  run, dose, feature
 -- inputs: steering_samples
 -- params: $wanted_sae VARCHAR  SAE
--- what:   Whether sampling under steering worked: each sample beside the one without steering that shares its
---         random numbers. pct_raised is the share of pairs in which the feature's highest activation is higher
---         with steering; perplexities are geometric means, of the PLM without steering.
+-- what:   Whether sampling under steering worked: each sample beside the one without steering that shares
+--         its random numbers. pct_raised is the share of pairs in which the feature's highest activation is
+--         higher with steering; perplexities are geometric means, of the PLM without steering.
 with
 pairs as (
     select

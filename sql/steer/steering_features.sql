@@ -4,7 +4,8 @@
 -- params: $run VARCHAR          run
 --         $n_touched INTEGER    positions that were edited
 --         $n_untouched INTEGER  all others
--- what:   How far features moved, from their activations before and after at the positions where either is above 0.
+-- what:   How far features moved, from their activations before and after at the positions where either is
+--         above 0.
 with
 moves as (
     select
@@ -36,9 +37,9 @@ select
     is_touched,
     case when is_touched then $n_touched else $n_untouched end as n_positions,
     n_moved,
-    sum_before / n_positions as mean_before,
-    sum_after / n_positions as mean_after,
-    (sum_after - sum_before) / n_positions as mean_change,
+    sum_before / case when is_touched then $n_touched else $n_untouched end as mean_before,
+    sum_after / case when is_touched then $n_touched else $n_untouched end as mean_after,
+    (sum_after - sum_before) / case when is_touched then $n_touched else $n_untouched end as mean_change,
     max_change,
     position
 from counted
