@@ -18,6 +18,7 @@ from interplm_wh.remove import remove_proteins, remove_sae, remove_source
 from interplm_wh.rules import rules
 from interplm_wh.sae import add_sae, export_sae
 from interplm_wh.split import split
+from interplm_wh.steer import steer
 from interplm_wh.store import init, vacuum
 from interplm_wh.structures import add_structures
 from interplm_wh.suggest import suggest
@@ -52,6 +53,7 @@ __all__ = [
     "shell",
     "shuffle",
     "split",
+    "steer",
     "suggest",
     "train",
     "vacuum",

@@ -66,7 +66,7 @@ def test_a_run_is_shown_with_its_doses_positions_letters_moves_and_samples(
     assert worth["dose"].to_list() == [0, 1]
     samples = next(t for t in tables if "n_changed" in t.columns)
     assert len(samples) == 6
-    assert len(app.get("vega_lite_chart")) == 3
+    assert len(app.get("vega_lite_chart")) == 4
     last = summary.filter(pl.col("dose") == 1, ~pl.col("is_touched"))["kl_percentile"][0]
     assert f"**{last:.0f} %** of the controls" in said(app)
 

@@ -45,7 +45,12 @@ def curve(rows: pl.DataFrame) -> None:
     where = f"{frame.plain(first['accession'] or GIVEN)}, set at {first['positions']}"
     said = f"On {where}; {_MASKS[first['mask']]}."
     st.markdown(f"{said} {_among_controls(rows)}".strip())
-    st.altair_chart(by_dose(rows), alt="Divergence of the predictions at each dose, beside the controls")
+    sides = rows.partition_by("is_touched", maintain_order=True)
+    for column, side in zip(st.columns(len(sides)), sides, strict=True):
+        name = "edited" if side["is_touched"][0] else "not edited"
+        column.altair_chart(
+            by_dose(side), alt=f"Divergence of the predictions at positions that were {name}, beside controls"
+        )
     watched = rows["n_watched"].drop_nulls()
     if len(watched):
         n_controls = rows["n_controls"].drop_nulls()[0]

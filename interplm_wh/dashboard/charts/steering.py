@@ -14,8 +14,8 @@ _COLOURS = alt.Scale(domain=_SIDES, range=[KINDS[1], KINDS[0]])
 _LESS, _MORE = "#b35806", "#542788"
 _LESS_ON_DARK, _MORE_ON_DARK = "#fdb863", "#b2abd2"
 _MIDDLE, _MIDDLE_ON_DARK = "#f7f7f7", "#1c1f26"
-_LETTER = 15
-"""Pixels of an amino acid's row."""
+_LETTER, _AROUND = 16, 110
+"""Pixels of an amino acid's row, and of the axis and the legend."""
 
 
 def _sided(rows: pl.DataFrame) -> pl.DataFrame:
@@ -38,15 +38,28 @@ def by_position(rows: pl.DataFrame, *, length: int) -> ChartType:
         Residues of the sequence.
     """
     scale = alt.Scale(domain=[0.5, length + 0.5], nice=False)
-    shown = _sided(rows).with_columns(left=pl.col("position") - 0.45, right=pl.col("position") + 0.45)
+    positive = rows.filter(pl.col("kl") > 0)["kl"]
+    most = float(positive.max() or 1)  # type: ignore[arg-type]
+    # A logarithmic axis has no 0, and what is far below the rest is rounding.
+    foot = max(float(positive.min() or most), most * 1e-6) / 2  # type: ignore[arg-type]
+    shown = _sided(rows).with_columns(
+        left=pl.col("position") - 0.45,
+        right=pl.col("position") + 0.45,
+        top=pl.col("kl").clip(lower_bound=foot),
+        foot=pl.lit(foot),
+    )
     chart: ChartType = (
         alt.Chart(shown)
         .mark_rect()
         .encode(
             x=alt.X("left:Q", title="Residue", scale=scale),
             x2="right:Q",
-            y=alt.Y("kl:Q", title="Divergence (nats)"),
-            y2=alt.datum(0),
+            y=alt.Y(
+                "top:Q",
+                scale=alt.Scale(type="log", domain=[foot, max(most, foot * 2)], nice=False),
+                title="Divergence (nats, log)",
+            ),
+            y2="foot:Q",
             color=alt.Color("side:N", scale=_COLOURS, legend=_legend()),
             tooltip=[
                 alt.Tooltip("position:Q", format="d"),
@@ -60,7 +73,7 @@ def by_position(rows: pl.DataFrame, *, length: int) -> ChartType:
                 alt.Tooltip("activation:Q", title="activation before", format=".3f"),
             ],
         )
-        .properties(height=200)
+        .properties(height=300)
     )
     return chart
 
@@ -106,7 +119,7 @@ def by_letter(rows: pl.DataFrame, *, length: int, dark: bool) -> ChartType:
                 alt.Tooltip("change:Q", format="+.3f"),
             ],
         )
-        .properties(height=_LETTER * letters)
+        .properties(height=_LETTER * letters + _AROUND)
     )
     return chart
 
@@ -117,7 +130,8 @@ def by_dose(rows: pl.DataFrame) -> ChartType:
     Parameters
     ----------
     rows : DataFrame
-        Of the macro `steering_curve` or `steering_summary`, of one run.
+        Of the macro `steering_curve` or `steering_summary`, of one run and one kind of position: those that
+        were edited move so much more that the others could not be seen beside them.
     """
     # At the watched positions, where controls were measured as well; at all where there are none.
     shown = _sided(rows).with_columns(effect=pl.coalesce("watched_kl", "kl"))
