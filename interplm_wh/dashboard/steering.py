@@ -48,6 +48,7 @@ def curve(rows: pl.DataFrame) -> None:
     sides = rows.partition_by("is_touched", maintain_order=True)
     for column, side in zip(st.columns(len(sides)), sides, strict=True):
         name = "edited" if side["is_touched"][0] else "not edited"
+        column.markdown(f"**Positions that were {name}**")
         column.altair_chart(
             by_dose(side), alt=f"Divergence of the predictions at positions that were {name}, beside controls"
         )

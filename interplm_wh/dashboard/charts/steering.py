@@ -157,7 +157,7 @@ def by_dose(rows: pl.DataFrame) -> ChartType:
         .encode(
             x=x,
             y=alt.Y("effect:Q", title=title),
-            color=alt.Color("side:N", scale=_COLOURS, legend=_legend()),
+            color=alt.Color("side:N", scale=_COLOURS, legend=None),
             tooltip=[
                 alt.Tooltip("dose:Q", format="g"),
                 alt.Tooltip("side:N", title="positions"),

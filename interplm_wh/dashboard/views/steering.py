@@ -113,7 +113,7 @@ def _doses(run: dict[str, Any], summary: pl.DataFrame) -> None:
         shown,
         hide_index=True,
         column_config={
-            "n_positions": "measured", "kl": st.column_config.NumberColumn("divergence", format="%.4f"),
+            "n_positions": "measured", "kl": st.column_config.NumberColumn("divergence", format="scientific"),
             "p_true_before": st.column_config.NumberColumn("P(residue) before", format="%.3f"),
             "p_true_after": st.column_config.NumberColumn("after", format="%.3f"),
             "n_top_changed": "likeliest changed",
