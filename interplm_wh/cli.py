@@ -464,7 +464,7 @@ def build(
     from interplm_wh.build import build
 
     report = build(
-        warehouse, select=select, thresholds=_numbers(thresholds), min_residues=min_residues,
+        warehouse, select=select, thresholds=_numbers(thresholds, "--thresholds"), min_residues=min_residues,
         min_domains=min_domains, presence=presence,
     )  # fmt: skip
     show(report)
@@ -671,6 +671,77 @@ def rules(warehouse: Path, sae: str | None, concepts: tuple[str, ...], form: str
 
 
 @cli.command()
+@click.option("--sae", required=True, help="SAE whose features are set.")
+@click.option(
+    "--feature",
+    "features",
+    type=click.IntRange(min=0),
+    multiple=True,
+    help="Feature to set; repeat for more.",
+)
+@click.option("--feature-sql", metavar="SELECT", help="Set the features that a SELECT gives, column feature.")
+@click.option("--clamp", metavar="V,V,…", help="Doses: set to this, where 1 is the feature's scale.")
+@click.option("--scale", metavar="V,V,…", help="Doses: multiply by this; 0 takes the feature out.")
+@click.option("--protein", "proteins", multiple=True, help="Protein of the warehouse; repeat for more.")
+@click.option("--sequence", metavar="LETTERS", help="A sequence instead of proteins.")
+@click.option("--positions", metavar="1-5,9", help="Residues to edit, from 1; all by default.")
+@click.option("--mask", default="all", show_default=True, metavar="all|none|1-5,9",
+              help="Mask and measure each residue in turn, or these; none: the PLM sees all.")  # fmt: skip
+@click.option("--controls", "n_controls", default=100, show_default=True, type=click.IntRange(min=0),
+              help="Other live features to move as far; 0 for none.")  # fmt: skip
+@click.option("--watch", metavar="all|1-5,9", help="Where controls are compared; 8 + 8 residues by default.")
+@click.option(
+    "--read", multiple=True, help="SAE in which the moves of other features are read; repeat for more."
+)
+@click.option("--sample", "n_samples", default=0, show_default=True, type=click.IntRange(min=0),
+              help="Sample so many sequences per dose, and as many without steering.")  # fmt: skip
+@click.option("--sweeps", "n_sweeps", default=1, show_default=True, type=click.IntRange(min=1),
+              help="With --sample: how often each residue is drawn anew.")  # fmt: skip
+@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
+              help="With --sample: of the draws.")  # fmt: skip
+@click.option("--resample", metavar="1-5,9", help="With --sample: residues that are drawn; all by default.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1),
+              help="Seed of controls, watched residues and samples.")  # fmt: skip
+@click.option("--device", help="For instance cpu or cuda; the fastest there is by default.")
+@click.option(
+    "--dtype",
+    default="float32",
+    show_default=True,
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    help="Number format of the PLM.",
+)
+@click.pass_context
+def steer(
+    ctx: click.Context, sae: str, features: tuple[int, ...], feature_sql: str | None, clamp: str | None,
+    scale: str | None, proteins: tuple[str, ...], sequence: str | None, positions: str | None, mask: str,
+    n_controls: int, watch: str | None, read: tuple[str, ...], n_samples: int, n_sweeps: int,
+    temperature: float, resample: str | None, seed: int, device: str | None,
+    dtype: Literal["float32", "bfloat16", "float16"],
+) -> None:  # fmt: skip
+    """Set features inside the PLM, and measure what it predicts then, beside controls."""
+    from interplm_wh.steer import steer
+
+    if not features and feature_sql is None:
+        raise click.UsageError("give --feature or --feature-sql")
+    if (clamp is None) == (scale is None):
+        raise click.UsageError("give either --clamp or --scale")
+    if bool(proteins) == (sequence is not None):
+        raise click.UsageError("give either --protein or --sequence")
+    if not n_samples and (refused := _options(ctx, {"n_sweeps", "temperature", "resample"})):
+        raise click.UsageError(f"{refused} goes only with --sample")
+    if not n_controls and watch is not None:
+        raise click.UsageError("--watch goes only with --controls")
+    report = steer(
+        ctx.obj, sae, features=features, features_sql=feature_sql,
+        clamp=_numbers(clamp, "--clamp") or (), scale=_numbers(scale, "--scale") or (),
+        proteins=proteins, sequence=sequence, positions=positions, mask=mask, watch=watch,
+        n_controls=n_controls, read=read, n_samples=n_samples, n_sweeps=n_sweeps, temperature=temperature,
+        resample=resample, seed=seed, device=device, dtype=dtype,
+    )  # fmt: skip
+    show(report)
+
+
+@cli.command()
 @click.argument("sql")
 @click.option("--format", "form", default="table", show_default=True,
               type=click.Choice(["table", "csv", "json", "parquet"]),
@@ -860,13 +931,13 @@ def _options(ctx: click.Context, names: set[str]) -> str:
     return ", ".join(p.opts[0] for p in ctx.command.params if p.name in given)
 
 
-def _numbers(text: str | None) -> list[float] | None:
+def _numbers(text: str | None, option: str) -> list[float] | None:
     if text is None:
         return None
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:
-        raise click.UsageError(f"--thresholds takes numbers with commas between, not {text!r}") from None
+        raise click.UsageError(f"{option} takes numbers with commas between, not {text!r}") from None
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from interplm_wh.remove import remove_proteins, remove_sae, remove_source
 from interplm_wh.rules import rules
 from interplm_wh.sae import add_sae, export_sae
 from interplm_wh.split import split
+from interplm_wh.steer import steer
 from interplm_wh.store import init, vacuum
 from interplm_wh.structural import structure
 from interplm_wh.structures import add_structures
@@ -55,6 +56,7 @@ __all__ = [
     "shuffle",
     "split",
     "structure",
+    "steer",
     "suggest",
     "train",
     "vacuum",

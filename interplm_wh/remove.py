@@ -14,12 +14,13 @@ from interplm_wh.build import derived
 from interplm_wh.errors import CheckError, InputError, NotThereError, faults_message
 from interplm_wh.landscape.stale import PAIRS, match_source
 from interplm_wh.quote import quote_literal
+from interplm_wh.steer.run import forget
 from interplm_wh.store import Transaction, layout, parts
 from interplm_wh.store.rows import first_row
 from interplm_wh.variants.stale import OF_PROTEINS as OF_VARIANTS
 
 # What a scale was taken from stays its source when proteins go: it is fixed until it is replaced. What was
-# measured stays what it was; its fingerprint says of which proteins.
+# measured stays what it was; its fingerprint says of which proteins. Runs of `steer` go with their proteins.
 _KEPT_PER_SAE = frozenset(
     {
         "activations",
@@ -29,6 +30,12 @@ _KEPT_PER_SAE = frozenset(
         "sae_frequency",
         "sae_metrics",
         "sampled_pairs",
+        "steering_controls",
+        "steering_effects",
+        "steering_features",
+        "steering_probabilities",
+        "steering_runs",
+        "steering_samples",
         "suggestion_trials",
         "training_metrics",
         *OF_VARIANTS,
@@ -130,6 +137,7 @@ def remove_proteins(warehouse: str | Path, accessions: Sequence[str]) -> RemoveR
     with store.write(warehouse, command="remove proteins", settings={"accessions": list(accessions)}) as tx:
         _require_sound(tx)
         _number_anew(tx, accessions)
+        forget(tx, accessions)
         saes = [
             sae for (sae,) in tx.con.execute("select distinct sae from encodings order by sae").fetchall()
         ]

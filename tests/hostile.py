@@ -45,6 +45,43 @@ TEXTS = (
     "long " + "x" * 2000,
     "two\nlines\tand a tab",
 )
+_STEERED = {
+    "steering_runs": """
+        select
+            'run' || protein_id as run, '0' as features, 0 as feature, '1' as max_activations, 'clamp' as how,
+            '1' as doses, accession, is_private, sequence, length, '1-2' as positions, 2 as n_touched,
+            'each' as mask, '1-3' as measured, null as watched, 7 as n_live, 0 as n_controls,
+            null as read_saes, 1 as n_samples, 1 as n_sweeps, 1.0 as temperature, '1-3' as resampled,
+            0 as seed, (select text from texts limit 1) as plm, 1 as layer, 'float32' as dtype,
+            9 as n_passes, 0.5 as seconds, now()::timestamp as started, 'test' as package_version
+        from proteins
+    """,
+    "steering_effects": """
+        select
+            'run' || protein_id as run, 1.0 as dose, p as position, 'A' as amino_acid, p < 3 as is_touched,
+            0.5 as kl, 0.5 as p_true_before, 0.25 as p_true_after, 1.0 as entropy_before,
+            2.0 as entropy_after, 'A' as top_before, 'C' as top_after, 0.5 as activation,
+            (p < 3)::integer::double as delta_norm, 1.0 as state_norm
+        from proteins, range(1, 4) as t (p)
+    """,
+    "steering_probabilities": """
+        select run, dose, position, unnest(['A', 'C']) as letter, 0.5 as p_before, 0.25 as p_after
+        from steering_effects
+    """,
+    "steering_features": """
+        select distinct
+            run, dose, t.text as read_sae, 0 as feature, true as is_touched, 2 as n_positions, 1 as n_moved,
+            0.5 as mean_before, 1.0 as mean_after, 0.5 as mean_change, 1.0 as max_change, 1 as position
+        from steering_effects, texts as t
+    """,
+    "steering_samples": """
+        select distinct
+            e.run, case when s then 1.0 end as dose, 1 as sample, 0 as feature, s as is_steered,
+            t.text as sequence, 1 as n_changed, 2.0 as pseudo_perplexity, 1.0 as max_activation,
+            0.5 as mean_activation
+        from steering_effects as e, unnest([true, false]) as u (s), (from texts limit 1) as t
+    """,
+}
 _LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 _LENGTH = 60
 
@@ -85,6 +122,7 @@ def make(path: Path) -> Path:
     build.build(path, min_residues=5, min_domains=3)
     _suggest(path)
     _vary(path)
+    _steer(path)
     return path
 
 
@@ -132,6 +170,17 @@ def _vary(path: Path) -> None:
             folder = tx.new_folder(table, sae=SAES[0])
             tx.write_query(folder, query, {"texts": list(TEXTS[:20])} if "$texts" in query else {})
             tx.replace(table, [folder], sae=SAES[0], fingerprint='{"state": "test", "dtype": "float32"}')
+        tx.publish()
+
+
+def _steer(path: Path) -> None:
+    """Steer every protein, with names in all texts that are not our own."""
+    with store.write(path, command="test") as tx:
+        tx.con.execute("create temp table texts as select unnest($texts) as text", {"texts": list(TEXTS)})
+        for table, query in _STEERED.items():
+            folder = tx.new_folder(table, sae=SAES[0])
+            tx.write_query(folder, query)
+            tx.append(folder)
         tx.publish()
 
 

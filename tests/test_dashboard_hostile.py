@@ -17,7 +17,8 @@ from interplm_wh.dashboard.charts.look import literal
 from tests.pages import opened, sound
 
 PAGES = (
-    "overview", "feature", "concept", "suggestions", "protein", "variants", "sequence", "compare", "sql",
+    "overview", "feature", "concept", "suggestions", "steering", "protein", "variants", "sequence",
+    "compare", "sql",
 )  # fmt: skip
 # Fields of Streamlit's messages that its pages read as Markdown; of all others none is.
 MARKDOWN = {"body", "label", "help", "delta", "content", "title", "caption", "captions", "value_label"}
@@ -68,6 +69,7 @@ def queries(root: Path) -> list[tuple[str, dict[str, str]]]:
     found += [("protein", {"protein": accession}) for accession in hostile.ACCESSIONS]
     found += [("variants", {"wild_type": accession}) for accession in hostile.ACCESSIONS]
     found += [("feature", {"feature": str(i)}) for i in range(hostile.N_FEATURES)]
+    found += [("steering", {"run": f"run{i}"}) for i in range(len(hostile.ACCESSIONS))]
     return found
 
 
@@ -101,6 +103,7 @@ def test_names_of_pasted_sequences_are_text(root: Path, monkeypatch: pytest.Monk
             ("feature", {"feature": text})
             for text in ("abc", "-1", "99999999999", "1e400", "nan", "", "1.5", "inf")
         ),
+        *(("steering", {"run": text}) for text in (*hostile.TEXTS[:8], "\x00", "x" * 5000)),
         *((page, {"sae": text}) for page in PAGES for text in ("nothing", "../../x", "<script>")),
         *(("concept", {"concept": text}) for text in (*hostile.TEXTS[:4], "no such", "")),
         *(("concept", {"split": text}) for text in ("train", "<script>", "", "'; drop table x")),

@@ -89,7 +89,7 @@ def test_macros_are_those_of_the_oracle_on_random_proteomes(world: World, data: 
     source = "all" if world.scale is None else "checkpoint"
     with connect(world) as con:
         harness.build(con, presence=world.presence, scale_source=source)
-        for file in sqlfile.load_folder("macros").values():
+        for file in sqlfile.build_order(sqlfile.load_folder("macros")):
             con.execute(create_macro(file))
         facts = scored_facts(con, world)
         names = [p.accession for p in world.proteins]

@@ -83,7 +83,7 @@ def crowded() -> duckdb.DuckDBPyConnection:
         "feature_stats",
         f"select 'a' as sae, i::integer as feature, 1 as n_proteins, 1.0 as pct_proteins {features}",
     )
-    for macro in sqlfile.load_folder("macros").values():
+    for macro in sqlfile.build_order(sqlfile.load_folder("macros")):
         con.execute(catalogue.create_macro(macro))
     return con
 

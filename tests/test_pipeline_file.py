@@ -11,6 +11,7 @@ from interplm_wh import resources
 from interplm_wh.demo import assets
 from interplm_wh.errors import InputError
 from interplm_wh.pipeline import spec
+from interplm_wh.pipeline.steering import Steering
 from interplm_wh.train import Ramp, SaeRecipe, TrainingPlan
 
 FULL = """
@@ -61,6 +62,11 @@ min_domains: 8
 presence: 0.25
 controls: [neurons, position]
 score: true
+steer:
+  - {sae: mine, features: [1, 2], clamp: [-1, 0.5], proteins: [P1, P2], positions: "1-5,9", mask: none,
+     controls: 0, seed: 4}
+  - {sae: s1, feature_sql: select 1 as feature, scale: [2], sequence: ACD, watch: all, read: [mine],
+     sample: 3, sweeps: 2, temperature: 0.5, resample: "2"}
 """
 
 
@@ -166,7 +172,19 @@ def test_every_key_is_read_and_paths_start_from_the_files_folder(folder: Path) -
         presence=0.25,
         controls=("neurons", "position"),
         score=True,
-    )
+        steer=(
+            Steering(
+                sae="mine", features=(1, 2), features_sql=None, clamp=(-1.0, 0.5), scale=(),
+                proteins=("P1", "P2"), sequence=None, positions="1-5,9", mask="none", watch=None,
+                n_controls=0, read=(), n_samples=0, n_sweeps=1, temperature=1.0, resample=None, seed=4,
+            ),
+            Steering(
+                sae="s1", features=(), features_sql="select 1 as feature", clamp=(), scale=(2.0,),
+                proteins=(), sequence="ACD", positions=None, mask="all", watch="all", n_controls=100,
+                read=("mine",), n_samples=3, n_sweeps=2, temperature=0.5, resample="2", seed=0,
+            ),
+        ),
+    )  # fmt: skip
 
 
 def test_what_is_not_given_is_left_to_the_commands(folder: Path) -> None:
@@ -303,10 +321,10 @@ def _known_keys(folder: Path) -> set[str]:
         "annotations: [{zzzzzz: 1, from: proteins}]\nplm: a/b\n"
         "saes: [{zzzzzz: 1, name: a, source: identity, layer: 1}]\n"
         "train: {zzzzzz: 1, steps: 1, saes: [{zzzzzz: 1, name: b, architecture: relu, n_features: 1, lr: 1, "
-        "layer: 1}]}\n"
+        "layer: 1}]}\nsteer: [{zzzzzz: 1, sae: a, features: [1], clamp: [1], sequence: A}]\n"
     )
     lists = [line.split("known: ")[1] for line in _faults(folder, unknown).splitlines() if "known: " in line]
-    assert len(lists) == 8
+    assert len(lists) == 9
     return {key for text in lists for key in text.split(", ")}
 
 
@@ -354,7 +372,7 @@ def test_the_pipeline_of_esmc_takes_the_sae_of_its_layer() -> None:
     ("name", "hint"),
     [
         ("dmo", "did you mean demo?"),
-        ("zzz", "there are demo-sae, demo, esm2-650m, esm2-8m, esmc-600m, paper-8m, walkthrough"),
+        ("zzz", "there are demo-sae, demo, esm2-650m, esm2-8m, esmc-600m, paper-8m, periodic-glycine, walk"),
         ("gone.yaml", "no pipeline file"),
     ],
 )
@@ -368,3 +386,21 @@ def test_a_file_that_is_no_text_is_an_error(folder: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(InputError, match="cannot be read"):
         spec.load(path)
+
+
+def test_what_is_steered_needs_an_sae_of_the_file_and_one_of_each_choice(folder: Path) -> None:
+    text = (
+        "plm: a/b\nsaes: [{name: a, source: identity, layer: 1}]\nsteer: [{sae: b}, {sae: a, features: [1], "
+    )
+    text += "feature_sql: x, clamp: [1], scale: [1], proteins: [P], sequence: A, read: [c], positions: 7}]\n"
+    found = _faults(folder, text)
+    for fault in (
+        "steer[1].sae: 'b' is none of a",
+        "steer[1]: give exactly one of features and feature_sql",
+        "steer[2]: give exactly one of features and feature_sql",
+        "steer[2]: give exactly one of clamp and scale",
+        "steer[2]: give exactly one of proteins and sequence",
+        "steer[2].read: 'c' is no SAE of this file",
+        "steer[2].positions: expected text, found 7; put it in quotes",
+    ):
+        assert fault in found

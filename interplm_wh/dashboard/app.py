@@ -16,12 +16,15 @@ from interplm_wh.dashboard.views import (
     protein,
     sequence,
     sql,
+    steering,
     suggestions,
     variants,
 )
 from interplm_wh.errors import InterplmError
 
-PAGES = (overview, feature, concept, suggestions, protein, variants, sequence, compare, sql)
+PAGES = (
+    overview, feature, concept, suggestions, steering, protein, variants, sequence, compare, sql,
+)  # fmt: skip
 
 
 def main(root: Path) -> None:

@@ -61,6 +61,9 @@ def preview(spec: Pipeline, warehouse: str | Path) -> Preview:
             found.append((f"controls {name}", [f"{', '.join(spec.controls)}: what is missing would be made"]))
         if spec.score:
             found.append(("score", ["pairs that were not weighed would be"]))
+        for one in spec.steer:
+            what = one.sequence or ", ".join(one.proteins)
+            found.append((f"steer {one.sae}", [f"{what}: steered where that was not done"]))
     return found
 
 

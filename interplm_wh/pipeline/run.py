@@ -14,6 +14,7 @@ from interplm_wh.controls.kinds import KINDS
 from interplm_wh.errors import InputError
 from interplm_wh.pipeline import done, sources
 from interplm_wh.pipeline.spec import Annotations, Pipeline, Proteins, Sae, load
+from interplm_wh.pipeline.steering import Steering
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ def _calls(spec: Pipeline, warehouse: str | Path, *, restart: bool) -> list[tupl
             calls.append((f"controls {name}", lambda one=name: _controls(spec, one, warehouse)))  # type: ignore[misc]
         if spec.score:
             calls.append(("score", lambda: _score(warehouse)))
+        for steering in spec.steer:
+            calls.append((f"steer {steering.sae}", lambda one=steering: _steer(spec, one, warehouse)))  # type: ignore[misc]
         calls.append(("report", lambda: _report(spec, warehouse)))
     return calls
 
@@ -232,6 +235,34 @@ def _score(warehouse: str | Path) -> list[str]:
 
     saes = unweighed(warehouse)
     return score(warehouse, saes).lines() if saes else ["all pairs that can be tested are weighed already"]
+
+
+def _steer(spec: Pipeline, steering: Steering, warehouse: str | Path) -> list[str]:
+    from interplm_wh.steer import steer
+
+    return steer(
+        warehouse,
+        steering.sae,
+        features=steering.features,
+        features_sql=steering.features_sql,
+        clamp=steering.clamp,
+        scale=steering.scale,
+        proteins=steering.proteins,
+        sequence=steering.sequence,
+        positions=steering.positions,
+        mask=steering.mask,
+        watch=steering.watch,
+        n_controls=steering.n_controls,
+        read=steering.read,
+        n_samples=steering.n_samples,
+        n_sweeps=steering.n_sweeps,
+        temperature=steering.temperature,
+        resample=steering.resample,
+        seed=steering.seed,
+        device=spec.encoding.device,
+        dtype=spec.encoding.dtype,
+        skip_done=True,
+    ).lines()
 
 
 def _controls(spec: Pipeline, sae: str, warehouse: str | Path) -> list[str]:

@@ -11,8 +11,9 @@ from interplm_wh import names, resources
 from interplm_wh.build.run import MAX_THRESHOLDS
 from interplm_wh.controls.kinds import KINDS, Kind
 from interplm_wh.errors import InputError, faults_message
-from interplm_wh.pipeline import training
+from interplm_wh.pipeline import steering, training
 from interplm_wh.pipeline.section import Section, read_yaml
+from interplm_wh.pipeline.steering import Steering
 from interplm_wh.train.plan import TrainingPlan
 
 IDENTITY = "identity"
@@ -99,6 +100,8 @@ class Pipeline:
         The controls that are made of every SAE.
     score : bool
         Whether pairs are weighed at the end.
+    steer : tuple of Steering
+        What is steered after that.
     """
 
     path: Path
@@ -116,6 +119,7 @@ class Pipeline:
     presence: float | None
     controls: tuple[Kind, ...] = ()
     score: bool = False
+    steer: tuple[Steering, ...] = ()
 
     @property
     def controlled(self) -> list[str]:
@@ -197,6 +201,10 @@ def _pipeline(path: Path, top: Section) -> Pipeline:
         presence=top.number("presence", low=0),
         controls=_controls(top, saes, trained),
         score=top.flag("score"),
+        steer=tuple(
+            steering.read(section, saes=[*trained, *(sae.name for sae in saes)])
+            for section in top.sections("steer")
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -41,6 +42,10 @@ class HiddenStates:
 Patch = Callable[[Tensor, Tensor], Tensor]
 """What goes in place of a hidden state: from float32 [B, T, d_model] and `is_residue`, bool [B, T], to
 [B, T, d_model]. Padding is seen too."""
+
+
+Look = Callable[[Tensor], None]
+"""Is shown a hidden state on the way, float32 [B, T, d_model], as the model goes on with it."""
 
 
 @dataclass(frozen=True)
@@ -282,7 +287,7 @@ class PLM(ABC):
     def _headless(self) -> ModelError:
         return ModelError(
             f"{self.name} has no masked-token head, so that nothing says what it predicts; "
-            "use --skip-fidelity, or a PLM with one"
+            "give a PLM with one (evaluate goes without: --skip-fidelity)"
         )
 
     def tokens(self, sequences: Sequence[str]) -> Tokens:
@@ -302,6 +307,7 @@ class PLM(ABC):
         masked: Tensor | None = None,
         layer: int | None = None,
         patch: Patch | None = None,
+        looks: Mapping[int, Look] = MappingProxyType({}),
     ) -> Predictions:
         """Predict the token at every position of one batch of sequences.
 
@@ -316,6 +322,8 @@ class PLM(ABC):
         patch : callable, optional
             Gets the hidden states, float32 [B, T, d_model], and `is_residue`, bool [B, T]; the model
             goes on with what it returns.
+        looks : mapping of int to callable
+            By index of a hidden state, who is shown it; that of `layer` is shown as patched.
 
         Raises
         ------

@@ -131,7 +131,8 @@ class HeadedEncoder(Encoder, MaskedPLM):
         if self._headless_weights:
             raise ModelError(
                 f"{self.source}: the masked-token head is missing from the weights "
-                f"({', '.join(self._headless_weights[:3])} …); use --skip-fidelity, or the model as published"
+                f"({', '.join(self._headless_weights[:3])} …); give the model as published (evaluate goes "
+                "without: --skip-fidelity)"
             )
 
     def tokens(self, sequences: Sequence[str]) -> Tokens:

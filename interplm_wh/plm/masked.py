@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from interplm_wh.errors import MismatchError
-from interplm_wh.plm.base import PLM, Patch, Predictions, Tokens
+from interplm_wh.plm.base import PLM, Look, Patch, Predictions, Tokens
 
 
 @contextmanager
@@ -97,6 +98,7 @@ class MaskedPLM(PLM):
         masked: Tensor | None = None,
         layer: int | None = None,
         patch: Patch | None = None,
+        looks: Mapping[int, Look] = MappingProxyType({}),
     ) -> Predictions:
         """Predict the token at every position of one batch; see `PLM.predict`."""
         self.require_head()
@@ -110,12 +112,15 @@ class MaskedPLM(PLM):
                     "make it from PLM.tokens of the same sequences"
                 )
             ids = ids.masked_fill(masked.to(ids.device), self.mask_id)
-        if layer is None or patch is None:
+        if looks:
+            self.check_layers(list(looks))
+        layers, norm = self.stack()
+        with ExitStack() as hooks:
+            if layer is not None and patch is not None:
+                hooks.enter_context(replaced(layers, norm, layer=layer, replace=_replace(patch, tokens)))
+            for index, look in looks.items():  # after the patch, whose result they see
+                hooks.enter_context(replaced(layers, norm, layer=index, replace=_shown(look)))
             logits = self.logits(ids, tokens)
-        else:
-            layers, norm = self.stack()
-            with replaced(layers, norm, layer=layer, replace=_replace(patch, tokens)):
-                logits = self.logits(ids, tokens)
         return Predictions(logits.float(), tokens.ids, tokens.is_residue)
 
     def _check_batch(self, sequences: Sequence[str], *, layer: int | None, patch: Patch | None) -> None:
@@ -144,3 +149,13 @@ def _replace(patch: Patch, tokens: Tokens) -> Callable[[Tensor], Tensor]:
         return found.to(states.dtype)
 
     return replace
+
+
+def _shown(look: Look) -> Callable[[Tensor], Tensor]:
+    """Show a state and let the model go on with it as it is."""
+
+    def show(states: Tensor) -> Tensor:
+        look(states.float())
+        return states
+
+    return show

@@ -110,6 +110,16 @@ class SAE(ABC):
     def decode(self, f: Tensor) -> Tensor:
         """Decode features [n, n_features] to [n, d_model], in the space of the normalised input."""
 
+    @abstractmethod
+    def directions(self, features: Tensor) -> Tensor:
+        """Return what one unit of each feature adds to the reconstruction, float32 [k, d_model].
+
+        Parameters
+        ----------
+        features : Tensor
+            int64 [k].
+        """
+
     @property
     @abstractmethod
     def decoder_norm(self) -> Tensor:
@@ -146,6 +156,24 @@ class SAE(ABC):
         """
         self._check_width(x)
         return self._encode(self.normalisation(x).apply(x), features or slice(0, self.n_features))
+
+    def encode_few(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        """Return what `encode` says of a few features, float32 [n, k], at little more than their own cost.
+
+        Parameters
+        ----------
+        x : Tensor
+            float32 [n, d_model], as `encode` takes it.
+        features : sequence of int
+            0-based.
+        """
+        self._check_width(x)
+        return self._encode_few(self.normalisation(x).apply(x), features)
+
+    def _encode_few(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        if self.is_rowwise:
+            return self._encode(x, slice(0, self.n_features))[:, list(features)]
+        return torch.cat([self._encode(x, slice(j, j + 1)) for j in features], dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``decode(encode(x))``, float32 [n, d_model], in the space of the normalised input."""

@@ -34,6 +34,11 @@ class IdentitySAE(SAE):
         """Return the difference of the two signs, which is the input itself."""
         return f[:, : self.d_model] - f[:, self.d_model :]
 
+    def directions(self, features: Tensor) -> Tensor:
+        """Return axes, with either sign."""
+        rows = torch.eye(self.d_model, device=features.device)[features % self.d_model]  # [k, d]
+        return torch.where(features[:, None] < self.d_model, rows, -rows)
+
     @property
     def decoder_norm(self) -> Tensor:
         """All ones, float32 [n_features]."""

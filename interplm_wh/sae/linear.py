@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 import torch
@@ -108,10 +108,29 @@ class LinearSAE(SAE):
         pre: Tensor = torch.addmm(bias, weight, self.centre(x).T)  # [F, n]
         return pre.T
 
+    def _encode_few(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        if not self.is_rowwise:
+            return super()._encode_few(x, features)
+        # Only what is above 0 can be selected, so that all features are needed of few rows.
+        alone = torch.cat([self.pre_activations(x, slice(j, j + 1)) for j in features], dim=1)  # [n, k]
+        rows = (alone > 0).any(dim=1).nonzero().squeeze(1)
+        found = torch.zeros_like(alone)
+        found[rows] = self._compete(x[rows], features)
+        return found
+
+    def _compete(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        """Return a few features [n, k] that compete with all others."""
+        return super()._encode_few(x, features)
+
     def decode(self, f: Tensor) -> Tensor:
         """Decode features; see `SAE.decode`."""
         x: Tensor = f @ self.decoder.T + self.output_bias  # [n, d]
         return x
+
+    def directions(self, features: Tensor) -> Tensor:
+        """Return rows of the decoder; see `SAE.directions`."""
+        rows: Tensor = self.decoder.T[features]  # [k, d]
+        return rows
 
     @property
     def decoder_norm(self) -> Tensor:

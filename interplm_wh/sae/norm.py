@@ -37,6 +37,10 @@ class Normalisation:
         spread = y if self.scale is None else y / self.scale
         return spread if self.shift is None else spread + self.shift
 
+    def undo_change(self, change: Tensor) -> Tensor:
+        """Return a difference of two rows in the SAE's units [n, d] in those of the hidden states."""
+        return change if self.scale is None else change / self.scale
+
 
 def normalisation(x: Tensor, norm: InputNorm, *, factor: Tensor | None = None) -> Normalisation:
     """Return what is done to hidden states before an SAE reads them.

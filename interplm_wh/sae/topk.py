@@ -6,6 +6,8 @@ evaluating sparse autoencoders" (2024), section 2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,6 +26,14 @@ class TopKSAE(SelectingSAE):
     def select(self) -> Select:
         """The k highest of each residue."""
         return per_row(self.k or 0)
+
+    def _compete(self, x: Tensor, features: Sequence[int]) -> Tensor:
+        # Counting what is higher takes half the time of selecting; where features are equal at the bound,
+        # which trained ones are not, it keeps both.
+        f = torch.addmm(self.tensors[ENCODER_BIAS], self.centre(x), self.tensors[ENCODER].T)  # [n, F]
+        own = f[:, list(features)]  # [n, k]
+        higher = torch.stack([(f > own[:, [i]]).sum(dim=1) for i in range(len(features))], dim=1)
+        return own.relu().where(higher < (self.k or 0), 0.0)
 
     def _encode(self, x: Tensor, features: slice) -> Tensor:
         weight, bias = self.tensors[ENCODER], self.tensors[ENCODER_BIAS]

@@ -107,7 +107,7 @@ def create_views(
         layout.lay_view(con, table, folders.get(table.name, ()), fault=(faults or {}).get(table.name))
     for view in stored_views():
         con.execute(layout.create_view(schema.table(view.name), view.sql))
-    for macro in sqlfile.load_folder("macros").values():
+    for macro in sqlfile.build_order(sqlfile.load_folder("macros")):
         con.execute(create_macro(macro))
 
 

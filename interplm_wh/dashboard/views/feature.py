@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from interplm_wh.dashboard import evidence, examples, frame, relatives, stepping, structural
+from interplm_wh.dashboard import evidence, examples, frame, relatives, steering, stepping, structural
 from interplm_wh.dashboard.charts.feature import amino_acids, histogram
 
 TITLE, ADDRESS, ICON = "Feature", "feature", ":material/blur_on:"
@@ -74,6 +74,7 @@ def show() -> None:
     _concepts(values)
     structural.show(values)
     relatives.show(values)
+    steering.show(values)
 
 
 def _said(stats: dict[str, Any], values: dict[str, Any], letters: pl.DataFrame) -> str:
