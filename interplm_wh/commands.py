@@ -11,6 +11,7 @@ from interplm_wh.evidence import score
 from interplm_wh.ingest.activations import add_activations
 from interplm_wh.ingest.annotations import add_annotations
 from interplm_wh.ingest.proteins import add_proteins
+from interplm_wh.interpret import describe, interpret, verdict
 from interplm_wh.landscape import cluster
 from interplm_wh.pipeline import run_pipeline as run
 from interplm_wh.plm.shuffle import shuffle
@@ -35,11 +36,13 @@ __all__ = [
     "controls",
     "dashboard",
     "demo",
+    "describe",
     "encode",
     "evaluate",
     "export_sae",
     "info",
     "init",
+    "interpret",
     "query",
     "remove_proteins",
     "remove_sae",
@@ -55,5 +58,6 @@ __all__ = [
     "suggest",
     "train",
     "vacuum",
+    "verdict",
     "verify",
 ]

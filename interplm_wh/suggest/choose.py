@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from interplm_wh import build, names
 from interplm_wh.build import marts
 from interplm_wh.errors import InputError, NotThereError
@@ -10,15 +12,28 @@ from interplm_wh.store import Warehouse
 _READ = ("concept_f1", "heldout_pairs")
 
 
-def built_saes(wh: Warehouse, sae: str | None) -> list[str]:
+def built_saes(
+    wh: Warehouse,
+    sae: str | None,
+    *,
+    reads: Sequence[str] = _READ,
+    what: str = "pairs of concepts and features",
+) -> list[str]:
     """Return the SAE that is asked for, or every one that is no control, in the order of names.
+
+    Parameters
+    ----------
+    reads : sequence of str
+        The tables that must be there and be up to date.
+    what : str
+        Their name, for people; a plural.
 
     Raises
     ------
     NotThereError
         If there is no such SAE, or none at all.
     InputError
-        If its pairs are missing or older than the data.
+        If what is to be read is missing or older than the data.
     """
     known = dict(wh.con.execute("select sae, role from saes order by sae").fetchall())
     encoded = {s for (s,) in wh.con.execute("select distinct sae from encodings").fetchall()}
@@ -33,13 +48,10 @@ def built_saes(wh: Warehouse, sae: str | None) -> list[str]:
                 f"{', '.join(controls)}: controls alone are encoded; name one with: --sae NAME"
             )
         raise NotThereError(f"no SAE of {wh.path} has encoded proteins; run: interplm-wh encode, then build")
-    needed = marts.with_ancestors(set(marts.resolve(_READ)))
+    needed = marts.with_ancestors(set(marts.resolve(reads)))
     for name in chosen:
         if name not in encoded or needed & set(build.stale(wh, [name])[name]):
-            raise InputError(
-                f"{name}: pairs of concepts and features are missing or older than the data; run: "
-                "interplm-wh build"
-            )
+            raise InputError(f"{name}: {what} are missing or older than the data; run: interplm-wh build")
     return chosen
 
 
