@@ -205,9 +205,8 @@ def _word(told: dict[str, Any]) -> str:
 def _expected(told: dict[str, Any]) -> str:
     if told["fact"] is None:
         return f"None of this tells on which proteins it is strong; {told['middle']:.2f} is expected on each."
-    which = {
-        "concept": f"with {told['concept']}",
-        "word": f"named {told['word']}",
-        "letters": f"of which more than {100 * told['cut']:.1f} % is {told['letters']}",
-    }[told["fact"]]
+    if told["fact"] == "letters":
+        which = f"of which more than {100 * told['cut']:.1f} % is {told['letters']}"
+    else:
+        which = f"with {told['concept']}" if told["fact"] == "concept" else f"named {told['word']}"
     return f"Expected: {told['above']:.2f} on proteins {which}, {told['below']:.2f} on others."

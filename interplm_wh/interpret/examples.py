@@ -128,7 +128,7 @@ def choose_features(
         chosen = sorted(usable[:sample])
         if not chosen:
             raise NotThereError(
-                f"{name}: no feature is present on {MIN_SHOWN} proteins that may be shown (of valid or train, "
+                f"{name}: no feature is present on {MIN_SHOWN} proteins that may be shown (not of test, and "
                 "not private); add proteins, then encode and build"
             )
     return Choice(

@@ -112,6 +112,24 @@ def add_verdict(tx: Transaction, row: Mapping[str, Any]) -> None:
     _merge(tx, "interpretation_verdicts", row["sae"], [row])
 
 
+def forget_proteins(tx: Transaction, sae: str, accessions: Sequence[str]) -> None:
+    """Take proteins out of predictions, and prompts that hold their sequences; words and scores stay."""
+    kept = {
+        PREDICTIONS: "not list_contains($gone, accession)",
+        PROMPTS: "not list_has_any(json(accessions)::varchar[], $gone)",
+    }
+    for name, condition in kept.items():
+        if not tx.folder_paths(name, sae=sae):
+            continue
+        folder = tx.new_folder(name, sae=sae)
+        tx.write_query(
+            folder,
+            f"select * exclude sae from {name} where sae = $sae and {condition}",  # noqa: S608
+            {"sae": sae, "gone": list(accessions)},
+        )
+        tx.replace(name, [folder], sae=sae)
+
+
 def _merge(
     tx: Transaction, name: str, sae: str, rows: Sequence[Mapping[str, Any]], *,
     of: Sequence[int] | None = None, source: str = "",

@@ -41,7 +41,7 @@ select
     source,
     n_scored,
     n_active,
-    greatest(-1, least(1, r)) as pearson_r,
+    case when r is not null then greatest(-1, least(1, r)) end as pearson_r,  -- greatest leaves out NULL
     case
         when n_active between 1 and n_scored - 1
             then (n_hits / n_active::double + n_rejections / (n_scored - n_active)::double) / 2
