@@ -298,12 +298,13 @@ def told(**known: Any) -> Row:
 @pytest.mark.parametrize(
     ("facts", "summary", "said"),
     [
-        ({}, "nothing known", "Nothing in the tables says what it is. None of this tells on which proteins it "
-         "is strong; 0.25 is expected on each."),
+        ({}, "nothing known", "Nothing in the tables says what it is. None of this tells on which proteins "
+         "it is strong; 0.25 is expected on each."),
         ({"shape": "periodic", "period": 3, "letters": "G, P", "enrichment": 4.0, "fact": "letters",
           "cut": 0.25, "above": 0.9, "below": 0.0}, "prefers G, P (residues in a rhythm)",
-         "Where it is strongest it marks residues in a rhythm, every 3. It prefers G, P (G 4.0 times as often "
-         "as elsewhere). Expected: 0.90 on proteins of which more than 25.0 % is G, P, 0.00 on others."),
+         "Where it is strongest it marks residues in a rhythm, every 3. It prefers G, P (G 4.0 times as "
+         "often as elsewhere). Expected: 0.90 on proteins of which more than 25.0 % is G, P, 0.00 on "
+         "others."),
         ({"concept": "Domain_SH3", "f1_per_domain": 0.3, "word": "kinase", "n_carrying": 4, "fact": "word",
           "above": 0.5, "below": 0.1}, "proteins named kinase",
          "Of the annotated concepts it overlaps most with Domain_SH3 (F1 0.30 on valid). It is strongest on "

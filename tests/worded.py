@@ -58,7 +58,7 @@ def proteins(*, n: int = 140, seed: int = 0) -> list[Protein]:
         name = f"Motif kinase grade {grade}" if grade else "Plain protein"
         found.append(
             Protein(
-                f"P{i:04d}", HOSTILE[i % 4] if i % 20 == 1 else name, sequence,
+                f"P{i:04d}", HOSTILE[i // 20 % 4] if i % 20 == 1 else name, sequence,
                 "test" if (i // 4) % 2 else "valid", f"c{i // 2}", i % 10 == 7, grade,
             )
         )  # fmt: skip

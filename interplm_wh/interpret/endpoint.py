@@ -29,12 +29,17 @@ _MASK = "[key]"
 _SHORTEST_SECRET = 8  # what is shorter stands in ordinary text, too
 _MAX_BYTES = 2_000_000
 _SHOWN = 300
+_FIRST_TRIES = 3
 _AGAIN = frozenset({408, 409, 429})
 _OF_THE_PROMPT = frozenset({400, 413, 422})
 
 
 class UnansweredError(Exception):
     """One prompt has no answer, though others may have one; the message says why."""
+
+
+class NotTakenError(UnansweredError):
+    """The endpoint answers, but does not take this prompt."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ class Endpoint:
         self._stop = threading.Event()
         self._form = _Form()
         self.n_answered = 0
+        self._is_heard = False
         self._client = self._openai.OpenAI(
             api_key=self._key or _NO_KEY,
             base_url=url,
@@ -150,14 +156,16 @@ class Endpoint:
             If the endpoint takes no prompt at all: the key, the model or the address is wrong.
         """
         waited, failure, attempt = 0.0, "", 0
-        while attempt < self._retry.attempts and not self._stop.is_set():
+        while attempt < self._most_tries and not self._stop.is_set():
             asked: float | None = None
             form = self._form
             try:
                 reply = self._once(prompt, form)
                 self.n_answered += 1
+                self._is_heard = True
                 return reply
             except self._openai.APIStatusError as error:
+                self._is_heard = True
                 failure = f"status {error.status_code}: {self._words(error)}"
                 if error.status_code in _OF_THE_PROMPT and self._adapt(failure, form):
                     continue
@@ -169,13 +177,18 @@ class Endpoint:
                 failure = str(error)
             attempt += 1
             wait = self._retry.wait(attempt, asked)
-            if attempt == self._retry.attempts or waited + wait > self._retry.total_seconds:
+            if attempt >= self._most_tries or waited + wait > self._retry.total_seconds:
                 break
             self._stop.wait(wait)
             waited += wait
         raise UnansweredError(
             f"no answer in {attempt} tries over {waited:.0f} s (last: {failure or 'stopped'})"
         )
+
+    @property
+    def _most_tries(self) -> int:
+        """Few, until the endpoint has said anything: its address may be wrong."""
+        return self._retry.attempts if self._is_heard else min(_FIRST_TRIES, self._retry.attempts)
 
     def _once(self, prompt: Prompt, form: _Form) -> Reply:
         more: dict[str, Any] = {form.limit_name: self._max_tokens}
@@ -227,7 +240,7 @@ class Endpoint:
     def _refuse(self, error: openai.APIStatusError, failure: str) -> None:
         status = error.status_code
         if status in _OF_THE_PROMPT:
-            raise UnansweredError(f"the endpoint does not take the prompt ({failure})") from None
+            raise NotTakenError(f"the endpoint does not take the prompt ({failure})") from None
         no_money = status == 429 and error.code == "insufficient_quota"
         if no_money or (status not in _AGAIN and status < 500):
             raise DownloadError(

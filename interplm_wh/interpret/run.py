@@ -278,7 +278,8 @@ def _run(
     Raises
     ------
     DownloadError
-        If nothing is answered at first, or of three features in a row.
+        If the endpoint does not answer at first, or on three features in a row, or takes none of the first
+        three prompts.
     """
     stopped = threading.Event()
     waiting = iter(found.values())
@@ -297,8 +298,10 @@ def _run(
                 outcome = future.result()
                 if outcome is None:
                     continue
-                n_silent = n_silent + 1 if outcome.is_unanswered else 0
-                if outcome.is_unanswered and (not endpoint.n_answered or n_silent >= _GIVE_UP_AFTER):
+                is_useless = outcome.words is None and not endpoint.n_answered
+                n_silent = n_silent + 1 if outcome.is_unanswered or is_useless else 0
+                is_absent = outcome.is_unanswered and not endpoint.n_answered
+                if is_absent or n_silent >= _GIVE_UP_AFTER:
                     raise DownloadError(
                         f"{asking.url} gives no answer: {outcome.reason}; check --base-url or the network, "
                         "then run the command again: what was answered is kept, and not asked again"

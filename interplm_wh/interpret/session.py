@@ -14,7 +14,7 @@ from interplm_wh.errors import InputError
 from interplm_wh.interpret import answers, ask
 from interplm_wh.interpret.answers import ANSWER_CHARACTERS, AnswerError, Words
 from interplm_wh.interpret.ask import Prompt
-from interplm_wh.interpret.endpoint import Endpoint, UnansweredError
+from interplm_wh.interpret.endpoint import Endpoint, NotTakenError, UnansweredError
 from interplm_wh.interpret.examples import Examples
 from interplm_wh.interpret.journal import Journal, Row
 
@@ -193,7 +193,8 @@ def interpret_one(session: Session, examples: Examples, asking: Asking) -> Outco
         asked = ask.predicting(examples.feature, words, examples.scored)
         _, numbers = _obtain(session, asked, lambda text: answers.read_predictions(text, n))
     except (AnswerError, UnansweredError) as error:
-        return replace(done, reason=str(error), is_unanswered=isinstance(error, UnansweredError))
+        is_silent = isinstance(error, UnansweredError) and not isinstance(error, NotTakenError)
+        return replace(done, reason=str(error), is_unanswered=is_silent)
     named = zip((e.accession for e in examples.scored), numbers, strict=True)
     return replace(done, predictions=dict(named))
 
