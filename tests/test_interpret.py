@@ -322,6 +322,20 @@ def test_a_summary_is_short_and_one_line_whatever_a_concept_is_called() -> None:
     assert len(words.summary) <= 120 and words.summary.isprintable() and words.summary.endswith("residues)")
 
 
+def test_words_are_made_where_nothing_is_left_to_score_on(root: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(root, tmp_path / "w")
+    with store.write(path, command="test") as tx:
+        folder = tx.new_folder("proteins")
+        tx.write_query(folder, "select * replace ('train' as split) from proteins")
+        tx.replace("proteins", [folder])
+        tx.publish()
+    commands.build(path)
+    report = commands.describe(path, SAE, features=[0])
+    (one,) = rows(path, "from interpretations")
+    assert (one["status"], one["reason"]) == ("unscored", "no protein of test is left to score on")
+    assert one["summary"].startswith("prefers C, W") and (report.n_scored, report.median_r) == (0, None)
+
+
 def test_verdicts_are_added_and_the_last_one_counts(described: Path, tmp_path: Path) -> None:
     path = shutil.copytree(described, tmp_path / "w")
     commands.verdict(path, SAE, 0, verdict="spurious", note="too\nbroad", judge="me")

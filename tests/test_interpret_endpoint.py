@@ -19,11 +19,12 @@ from http_server import Reply, Request
 
 import interplm_wh
 from interplm_wh import commands, store
-from interplm_wh.errors import DownloadError, InputError, LockedError, NotThereError
+from interplm_wh.errors import DownloadError, InputError, LockedError, ModelError, NotThereError
 from interplm_wh.ingest.retry import Retry
 from interplm_wh.interpret import Cost, DryRun, InterpretReport, answers, ask, interpret, journal
 from interplm_wh.interpret.answers import AnswerError
 from interplm_wh.interpret.session import refuse_private
+from interplm_wh.store.transaction import hold
 from tests import worded
 from tests.worded import SAE, Model, completion, refusal, well
 
@@ -636,6 +637,19 @@ def test_bad_input_is_one_message_and_nothing_is_written(
     done = called(root, *first, *arguments)
     assert done.returncode == 1 and done.stdout == "" and message in done.stderr
     assert "Traceback" not in done.stderr and state(root) == before and model.n_calls == 0
+
+
+def test_answers_are_kept_while_another_command_writes(root: Path, model: Model) -> None:
+    with hold(root, command="build"), pytest.raises(LockedError, match="all answers are kept"):
+        run(root, model)
+    assert model.n_calls == 2 and not rows(root, "from interpretations")
+    assert run(root, model).n_sent == 0 and words(root)["status"] == "scored"
+
+
+def test_without_the_extra_it_is_named(built: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(ModelError, match=r"pip install 'interplm-wh\[interpret\]'"):
+        run(built, model)
 
 
 def test_openai_itself_needs_a_key(root: Path) -> None:

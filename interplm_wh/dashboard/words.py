@@ -32,8 +32,8 @@ def show(values: dict[str, Any]) -> None:
     if told:
         st.caption(
             "r: Pearson's, of the highest activation that the words predict with the real one. Balanced "
-            "accuracy: of telling proteins with the feature from others. Both on proteins that were not shown, "
-            "nor relatives of these. What you say of the words is kept by:"
+            "accuracy: of telling proteins with the feature from others. Both on proteins that were not "
+            "shown, nor relatives of these. What you say of the words is kept by:"
         )
         source = f" --source {shlex.quote(told[0]['source'])}" if len(told) > 1 else ""
         frame.command(f"verdict {sae} {feature} confirmed{source}")

@@ -9,6 +9,7 @@ CHARACTERS_PER_TOKEN = 2
 """Letters of a sequence share few tokens: fewer than the four characters of ordinary text."""
 WORDS_TOKENS = 400
 NUMBER_TOKENS = 6
+_MORE_TOKENS = 2000  # of a prompt, at most: a longer description than expected, and an answer quoted in it
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Cost:
     @property
     def most(self) -> float | None:
         """What it can cost: each prompt asked once more, each answer as long as it may be."""
-        again = self.n_tokens_in + self.n_prompts * (1200 + 30 + 60)
-        return self._money(self.n_tokens_in + again, 2 * self.n_prompts * self.max_tokens)
+        n_in = 2 * (self.n_tokens_in + self.n_prompts * _MORE_TOKENS)
+        return self._money(n_in, 2 * self.n_prompts * self.max_tokens)
 
     def _money(self, n_in: int, n_out: int) -> float | None:
         if self.price_in is None or self.price_out is None:

@@ -185,8 +185,9 @@ def _shape(told: dict[str, Any]) -> str:
 def _concept(told: dict[str, Any]) -> str:
     if not told["concept"]:
         return ""
-    verb = "marks" if told["f1_per_domain"] > _FOUND else "overlaps most with"
-    return f"Of the annotated concepts it {verb} {told['concept']} (F1 {told['f1_per_domain']:.2f} on valid)."
+    verb, best = ("marks", " best") if told["f1_per_domain"] > _FOUND else ("overlaps most with", "")
+    f1 = f"F1 {told['f1_per_domain']:.2f} on valid"
+    return f"Of the annotated concepts it {verb} {told['concept']}{best} ({f1})."
 
 
 def _letters(told: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
+log = logging.getLogger(__name__)
 KEY_VARIABLE, URL_VARIABLE = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 DEFAULT_URL = "https://api.openai.com/v1"
 EXTRA = "pip install 'interplm-wh[interpret]'"
@@ -179,6 +181,7 @@ class Endpoint:
             wait = self._retry.wait(attempt, asked)
             if attempt >= self._most_tries or waited + wait > self._retry.total_seconds:
                 break
+            log.warning("%s: %s; trying again in %.0f s", self._url, failure, wait)
             self._stop.wait(wait)
             waited += wait
         raise UnansweredError(

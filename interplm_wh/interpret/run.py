@@ -14,7 +14,7 @@ from typing import Any
 
 from interplm_wh import progress, store
 from interplm_wh.ask.table import number, plain_table
-from interplm_wh.errors import DownloadError, InputError, InterplmError
+from interplm_wh.errors import DownloadError, InputError, InterplmError, LockedError
 from interplm_wh.ingest.retry import Retry
 from interplm_wh.interpret import ask, cost, examples, journal, keep
 from interplm_wh.interpret.answers import Words
@@ -337,8 +337,13 @@ def _publish(
         "sae": choice.sae, "model": asking.model, "endpoint": asking.url, "max_tokens": asking.max_tokens,
         "features": sorted(o.feature for o in outcomes),
     }  # fmt: skip
-    with store.write(warehouse, command="interpret", settings=settings) as tx:
-        keep.prompts(tx, list(kept.fresh.values()), sae=choice.sae, used=list(session.used))
-        keep.register(tx, choice, asking.model, outcomes, found)
-        tx.publish()
+    try:
+        with store.write(warehouse, command="interpret", settings=settings) as tx:
+            keep.prompts(tx, list(kept.fresh.values()), sae=choice.sae, used=list(session.used))
+            keep.register(tx, choice, asking.model, outcomes, found)
+            tx.publish()
+    except LockedError as error:
+        raise LockedError(
+            f"{error}; all answers are kept, and the same command puts them into the tables"
+        ) from None
     kept.empty()
