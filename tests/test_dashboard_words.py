@@ -21,8 +21,8 @@ NASTY = " ".join(hostile.TEXTS[i] for i in (1, 6, 10, 11, 12))
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = worded.make(tmp_path_factory.mktemp("page"))
+def root(worded_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = shutil.copytree(worded_warehouse, tmp_path_factory.mktemp("page").resolve() / "w")
     commands.describe(path, SAE)
     with pytest.MonkeyPatch.context() as patch, worded.model() as model:
         patch.setenv("OPENAI_API_KEY", "sk-0123456789")

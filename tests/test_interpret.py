@@ -24,8 +24,8 @@ Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return worded.make(tmp_path_factory.mktemp("words"))
+def root(worded_warehouse: Path) -> Path:
+    return worded_warehouse
 
 
 @pytest.fixture(scope="module")

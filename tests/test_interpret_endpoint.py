@@ -35,8 +35,8 @@ Answerer = Callable[[Request], Reply]
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return worded.make(tmp_path_factory.mktemp("asked"))
+def built(worded_warehouse: Path) -> Path:
+    return worded_warehouse
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def choose_features(
 ) -> Choice:
     """Choose features: those that are named, or a sample of those that are present often enough.
 
-    Lays `eligible_proteins` on the connection of the warehouse.
+    Lays `eligible_proteins` and `carriers` on the connection of the warehouse.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def choose_features(
     (name,) = choose.built_saes(wh, sae, reads=READS, what="tables of features")
     presence = float(parameters(wh.con, name)["presence"])
     values = {"sae": name, "presence": presence, "seed": seed}
-    derived.lay(wh.con, "interpret", ["eligible_proteins"], values)
+    derived.lay(wh.con, "interpret", ["eligible_proteins", "carriers"], values)
     file = sqlfile.load("interpret", "usable_features")
     rows = wh.con.execute(file.sql, file.bind(values)).fetchall()
     left_out = sqlfile.load("interpret", "left_out")
@@ -170,7 +170,7 @@ def lay(con: duckdb.DuckDBPyConnection, choice: Choice, features: Sequence[int])
     and Zou, Nature Methods 2025, methods). The proteins like those that have it are ours.
     """
     values = _values(choice, features)
-    derived.lay(con, "interpret", ["carriers", "example_places", "chosen_examples"], values)
+    derived.lay(con, "interpret", ["example_places", "chosen_examples"], values)
     for side in ("shown", "scored"):
         steps = ["open_places", "drawn_examples", "hard_negatives"]
         derived.lay(con, "interpret", steps, {**values, "side": side})

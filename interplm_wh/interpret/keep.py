@@ -100,7 +100,8 @@ def prompts(tx: Transaction, rows: Sequence[Mapping[str, Any]], *, sae: str, use
         "qualify row_number() over (partition by sha256 order by sae) = 1",
         {"sae": sae, "used": list(used)},
     )
-    for row in [*others, *({**r, "sae": sae} for r in rows if r["sha256"] in set(used))]:
+    wanted = set(used)
+    for row in [*others, *({**r, "sae": sae} for r in rows if r["sha256"] in wanted)]:
         fresh.setdefault((sae, row["sha256"]), row)
     for name in sorted({of for of, _ in fresh}):
         its = [row for (of, _), row in fresh.items() if of == name]
