@@ -19,7 +19,14 @@ from http_server import Reply, Request
 
 import interplm_wh
 from interplm_wh import commands, store
-from interplm_wh.errors import DownloadError, InputError, LockedError, ModelError, NotThereError
+from interplm_wh.errors import (
+    DownloadError,
+    InputError,
+    InterplmError,
+    LockedError,
+    ModelError,
+    NotThereError,
+)
 from interplm_wh.ingest.retry import Retry
 from interplm_wh.interpret import Cost, DryRun, InterpretReport, answers, ask, interpret, journal
 from interplm_wh.interpret.answers import AnswerError
@@ -617,26 +624,34 @@ def test_without_a_terminal_nothing_is_sent_unless_it_is_wished(root: Path, mode
     assert "2 prompts to m" in done.stderr and "give --yes" in done.stderr
     done = called(root, *arguments, "--yes", OPENAI_BASE_URL=model.url)
     assert done.returncode == 0 and "1 scored" in done.stdout and model.n_calls == 2
-    done = called(root, *arguments, OPENAI_BASE_URL=model.url)  # all of it is answered
-    assert done.returncode == 0 and model.n_calls == 2
+    again = interpret(root, SAE, model="m", base_url=model.url, confirm=lambda cost: False, features=[0])
+    assert isinstance(again, InterpretReport) and model.n_calls == 2  # all of it is answered
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("--feature", "2", "--yes"), "feature 2 is dead"),
-    (("--feature", "77", "--yes"), "no feature 77"),
-    (("--feature", "0", "--yes", "--base-url", "http://127.0.0.1:9/v1"), "gives no answer"),
-    (("--feature", "0", "--yes", "--base-url", "ftp://x"), "no address"),
-    (("--feature", "0", "--yes", "--model", "describe"), "is not describe"),
-    (("--feature", "0", "--price-in", "1", "--yes"), "both --price-in and --price-out"),
+@pytest.mark.parametrize(("features", "more", "message"), [
+    ([0, 2, 77], {}, "2 faults\n  - feature 2 is dead(.|\n)*has no feature 77"),
+    ([0], {"base_url": "ftp://x"}, "no address"),
+    ([0], {"model": "describe"}, "is not describe"),
+    ([0], {"model": "two words"}, "without spaces"),
+    ([0], {"price_in": 1.0}, "both --price-in and --price-out"),
+    ([0], {"concurrency": 99}, "from 1 to 16"),
 ])  # fmt: skip
 def test_bad_input_is_one_message_and_nothing_is_written(
-    root: Path, model: Model, arguments: tuple[str, ...], message: str
+    root: Path, model: Model, features: list[int], more: Row, message: str
 ) -> None:
     before = state(root)
-    first = ("interpret", "--sae", SAE, "--model", "m", "--base-url", model.url, "--timeout", "2")
-    done = called(root, *first, *arguments)
-    assert done.returncode == 1 and done.stdout == "" and message in done.stderr
-    assert "Traceback" not in done.stderr and state(root) == before and model.n_calls == 0
+    asked = {"model": "m", "base_url": model.url} | more
+    with pytest.raises(InterplmError, match=message):
+        interpret(root, SAE, confirm=lambda cost: True, features=features, **asked)
+    assert state(root) == before and model.n_calls == 0
+
+
+def test_an_endpoint_that_is_not_there_is_exit_code_1(root: Path) -> None:
+    before = state(root)
+    arguments = ("--model", "m", "--feature", "0", "--yes", "--base-url", "http://127.0.0.1:9/v1")
+    done = called(root, "interpret", "--sae", SAE, *arguments)
+    assert done.returncode == 1 and done.stdout == "" and "gives no answer" in done.stderr
+    assert "Traceback" not in done.stderr and state(root) == before
 
 
 def test_answers_are_kept_while_another_command_writes(root: Path, model: Model) -> None:
@@ -652,9 +667,11 @@ def test_without_the_extra_it_is_named(built: Path, model: Model, monkeypatch: p
         run(built, model)
 
 
-def test_openai_itself_needs_a_key(root: Path) -> None:
-    done = called(root, "interpret", "--sae", SAE, "--model", "m", "--feature", "0", "--yes", key=None)
-    assert done.returncode == 1 and "$OPENAI_API_KEY is not set" in done.stderr
+def test_openai_itself_needs_a_key(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(InputError, match=r"\$OPENAI_API_KEY is not set"):
+        interpret(root, SAE, model="m", confirm=lambda cost: True, features=[0])
 
 
 def test_an_unknown_sae_is_refused(root: Path, model: Model) -> None:
