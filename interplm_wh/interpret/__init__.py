@@ -2,7 +2,8 @@
 
 from interplm_wh.interpret.cost import Cost
 from interplm_wh.interpret.describe import DescribeReport, describe
-from interplm_wh.interpret.run import DryRun, InterpretReport, interpret
+from interplm_wh.interpret.report import DryRun, InterpretReport
+from interplm_wh.interpret.run import interpret
 from interplm_wh.interpret.verdict import VerdictReport, verdict
 
 __all__ = [

@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from interplm_wh.errors import DownloadError, InputError, ModelError
 from interplm_wh.ingest.retry import Retry, retry_after
 from interplm_wh.interpret.answers import ANSWER_CHARACTERS, json_schema, plain
 from interplm_wh.interpret.ask import Prompt
+from interplm_wh.interpret.bounded import bounded
 
 if TYPE_CHECKING:
     import httpx2
@@ -29,7 +29,6 @@ DEFAULT_RETRY = Retry(attempts=6, first_seconds=1.0, cap_seconds=120.0, total_se
 _NO_KEY = "none"  # the client wants one; servers on this machine ask for none
 _MASK = "[key]"
 _SHORTEST_SECRET = 8  # what is shorter stands in ordinary text, too
-_MAX_BYTES = 2_000_000
 _SHOWN = 300
 _FIRST_TRIES = 3
 _AGAIN = frozenset({408, 409, 429})
@@ -261,7 +260,7 @@ class Endpoint:
 
     def _bound(self, response: httpx2.Response) -> None:
         """Let no answer take for ever, nor fill the memory."""
-        response.stream = _bounded(response, time.monotonic() + self._timeout)
+        response.stream = bounded(response, time.monotonic() + self._timeout)
 
 
 @dataclass(frozen=True)
@@ -274,32 +273,6 @@ class _Form:
 
 class _NoCompletion(Exception):
     """An answer that is no chat completion."""
-
-
-def _bounded(response: httpx2.Response, deadline: float) -> httpx2.SyncByteStream:
-    import httpx2
-
-    packed = response.headers.get("content-encoding", "identity")
-    assert isinstance(response.stream, httpx2.SyncByteStream)
-    inner: httpx2.SyncByteStream = response.stream
-
-    class Bounded(httpx2.SyncByteStream):
-        def __iter__(self) -> Iterator[bytes]:
-            if packed.strip().lower() != "identity":
-                raise httpx2.DecodingError("the answer is packed, which was not asked for")
-            n_bytes = 0
-            for chunk in inner:
-                n_bytes += len(chunk)
-                if n_bytes > _MAX_BYTES:
-                    raise httpx2.ReadError(f"the answer is longer than {_MAX_BYTES:,} bytes")
-                if time.monotonic() > deadline:
-                    raise httpx2.ReadTimeout("the answer did not end in time")
-                yield chunk
-
-        def close(self) -> None:
-            inner.close()
-
-    return Bounded()
 
 
 def _client_package() -> Any:
