@@ -648,6 +648,92 @@ def suggest(
 
 
 @cli.command()
+@click.option("--sae", required=True, help="SAE whose features are interpreted.")
+@click.option("--model", required=True, help="Model, as the endpoint names it.")
+@click.option("--base-url", metavar="URL",
+              help="OpenAI-compatible endpoint; by default $OPENAI_BASE_URL, else OpenAI's.")  # fmt: skip
+@click.option("--feature", "features", multiple=True, type=click.IntRange(min=0),
+              help="Interpret this feature; repeat for more.")  # fmt: skip
+@click.option("--sample", default=100, show_default=True, type=click.IntRange(min=1),
+              help="Without --feature: draw so many features.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Seed of the draw.")
+@click.option("--price-in", type=click.FloatRange(min=0), help="Price of a million tokens that are sent.")
+@click.option("--price-out", type=click.FloatRange(min=0), help="Price of a million tokens of answers.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent, with the first prompt; send nothing.")
+@click.option("--yes", is_flag=True, help="Send without asking; needed where there is no terminal.")
+@click.option("--concurrency", default=4, show_default=True, type=click.IntRange(1, 16),
+              help="Prompts on the way at once.")  # fmt: skip
+@click.option("--timeout", default=120.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
+              help="Seconds for one answer.")  # fmt: skip
+@click.option("--max-tokens", default=4000, show_default=True, type=click.IntRange(min=1),
+              help="Tokens of one answer at most.")  # fmt: skip
+@click.pass_context
+def interpret(
+    ctx: click.Context, sae: str, model: str, base_url: str | None, features: tuple[int, ...], sample: int,
+    seed: int, price_in: float | None, price_out: float | None, dry_run: bool, yes: bool, concurrency: int,
+    timeout: float, max_tokens: int,
+) -> None:  # fmt: skip
+    """Let a language model say what features are, and score what it says on proteins that it was not shown.
+
+    The key is taken from $OPENAI_API_KEY. The cost is said before anything is sent; private proteins never
+    are. The same command goes on where it was cut off, and pays for nothing twice.
+    """
+    from interplm_wh.interpret import Cost, interpret
+
+    if features and (refused := _options(ctx, {"sample", "seed"})):
+        raise click.UsageError(f"{refused} cannot go with --feature")
+
+    def confirm(cost: Cost) -> bool:
+        click.echo("\n".join(cost.lines()), err=True)
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise click.UsageError("there is no terminal to ask whether to send this; give --yes")
+        return click.confirm("Send them?", err=True)
+
+    report = interpret(
+        ctx.obj, sae, model=model, confirm=confirm, features=features, sample=sample, seed=seed,
+        base_url=base_url, price_in=price_in, price_out=price_out, dry_run=dry_run, concurrency=concurrency,
+        timeout=timeout, max_tokens=max_tokens,
+    )  # fmt: skip
+    show(report)
+
+
+@cli.command()
+@click.option("--sae", required=True, help="SAE whose features are described.")
+@click.option("--feature", "features", multiple=True, type=click.IntRange(min=0),
+              help="Describe this feature; repeat for more. By default all that can be.")  # fmt: skip
+@click.option("--sample", type=click.IntRange(min=1), help="Draw so many features.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the draw.")
+@click.pass_context
+def describe(ctx: click.Context, sae: str, features: tuple[int, ...], sample: int | None, seed: int) -> None:
+    """Describe features by plain sentences from the tables, scored as `interpret` scores a model's words."""
+    from interplm_wh.interpret import describe
+
+    if features and (refused := _options(ctx, {"sample", "seed"})):
+        raise click.UsageError(f"{refused} cannot go with --feature")
+    show(describe(ctx.obj, sae, features=features, sample=sample, seed=seed))
+
+
+@cli.command()
+@click.argument("sae")
+@click.argument("feature", type=click.IntRange(min=0))
+@click.argument("verdict", type=click.Choice(["confirmed", "spurious"]))
+@click.option("--source", help="Whose words: a model, or describe; needed where there are several.")
+@click.option("--note", help="Why.")
+@click.option("--by", "judge", metavar="NAME", help="Who says so; by default your name on this machine.")
+@click.pass_obj
+def verdict(
+    warehouse: Path, sae: str, feature: int, verdict: Literal["confirmed", "spurious"], source: str | None,
+    note: str | None, judge: str | None,
+) -> None:  # fmt: skip
+    """Keep what you say of the words on a feature; the last verdict counts."""
+    from interplm_wh.interpret import verdict as keep_verdict
+
+    show(keep_verdict(warehouse, sae, feature, verdict=verdict, source=source, note=note, judge=judge))
+
+
+@cli.command()
 @click.option("--sae", help="One SAE only; by default every one that is no control.")
 @click.option(
     "--concept",

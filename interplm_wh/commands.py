@@ -11,6 +11,7 @@ from interplm_wh.evidence import score
 from interplm_wh.ingest.activations import add_activations
 from interplm_wh.ingest.annotations import add_annotations
 from interplm_wh.ingest.proteins import add_proteins
+from interplm_wh.interpret import describe, interpret, verdict
 from interplm_wh.landscape import cluster
 from interplm_wh.pipeline import run_pipeline as run
 from interplm_wh.plm.shuffle import shuffle
@@ -38,11 +39,13 @@ __all__ = [
     "controls",
     "dashboard",
     "demo",
+    "describe",
     "encode",
     "evaluate",
     "export_sae",
     "info",
     "init",
+    "interpret",
     "query",
     "remove_proteins",
     "remove_sae",
@@ -55,11 +58,12 @@ __all__ = [
     "shell",
     "shuffle",
     "split",
-    "structure",
     "steer",
+    "structure",
     "suggest",
     "train",
     "vacuum",
     "variants",
+    "verdict",
     "verify",
 ]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from interplm_wh import build, names, progress, schema, store
 from interplm_wh.build import derived
 from interplm_wh.errors import CheckError, InputError, NotThereError, faults_message
+from interplm_wh.interpret.keep import forget_proteins
 from interplm_wh.landscape.stale import PAIRS, match_source
 from interplm_wh.quote import quote_literal
 from interplm_wh.steer.run import forget
@@ -27,6 +28,10 @@ _KEPT_PER_SAE = frozenset(
         "encodings",
         "feature_map",
         "features",
+        "interpretation_predictions",
+        "interpretation_prompts",
+        "interpretation_verdicts",
+        "interpretations",
         "sae_frequency",
         "sae_metrics",
         "sampled_pairs",
@@ -143,6 +148,7 @@ def remove_proteins(warehouse: str | Path, accessions: Sequence[str]) -> RemoveR
         ]
         for sae in saes:
             _rewrite_activations(tx, sae)
+            forget_proteins(tx, sae, accessions)
         for name in (*_OF_PROTEINS, *OF_VARIANTS):
             _rewrite(tx, name)
         for table in schema.tables().values():

@@ -97,6 +97,14 @@ def demo_warehouse(demo: DemoReport) -> Path:
 
 
 @pytest.fixture(scope="session")
+def worded_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The warehouse of `tests/worded.py`; never to be changed."""
+    from tests import worded
+
+    return worded.make(tmp_path_factory.mktemp("worded").resolve())
+
+
+@pytest.fixture(scope="session")
 def mapped_demo(demo_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ClusterReport]:
     """A copy of the demo with the landscape of its SAE, matched with the neurons; never to be changed."""
     from interplm_wh.landscape import cluster

@@ -28,6 +28,7 @@ class Request:
     path: str
     query: dict[str, str]
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class LocalServer:
 
 @contextmanager
 def serve(answer: Callable[[Request], Reply]) -> Iterator[LocalServer]:
-    """Answer GET and HEAD requests on a free port while the block runs."""
+    """Answer GET, HEAD and POST requests on a free port while the block runs."""
     local = LocalServer("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -66,7 +67,8 @@ def serve(answer: Callable[[Request], Reply]) -> Iterator[LocalServer]:
         def _serve(self) -> None:
             parts = urlsplit(self.path)
             query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-            request = Request(self.command, parts.path, query, dict(self.headers.items()))
+            sent = self.rfile.read(int(self.headers.get("content-length", 0)))
+            request = Request(self.command, parts.path, query, dict(self.headers.items()), sent)
             local.requests.append(request)
             reply = answer(request)
             self.send_response(reply.status)
@@ -83,7 +85,7 @@ def serve(answer: Callable[[Request], Reply]) -> Iterator[LocalServer]:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
 
-        do_GET = do_HEAD = _serve
+        do_GET = do_HEAD = do_POST = _serve
 
         def log_message(self, format: str, *args: object) -> None:
             """Keep the tests quiet."""

@@ -24,6 +24,7 @@ SAES = "saes"
 PLMS = "plms"
 DOWNLOADS = "downloads"
 STRUCTURES = "structures"
+ANSWERS = "answers"
 # What this package writes; a table that names another file is not its own, and is never followed.
 _STRUCTURE = re.compile(r"structures/[A-Za-z0-9._-]{1,64}-[0-9a-f]{16}\.(pdb|cif)")
 

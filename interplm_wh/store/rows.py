@@ -20,6 +20,15 @@ def first_row(
     return rows[0] if rows else None
 
 
+def dictionaries(
+    con: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, Any] | Sequence[Any] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of a query as dictionaries."""
+    rows = con.execute(sql, params)
+    names = [column[0] for column in rows.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+
 def value(
     con: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, Any] | Sequence[Any] | None = None
 ) -> Any:

@@ -7,7 +7,16 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from interplm_wh.dashboard import evidence, examples, frame, relatives, steering, stepping, structural
+from interplm_wh.dashboard import (
+    evidence,
+    examples,
+    frame,
+    relatives,
+    steering,
+    stepping,
+    structural,
+    words,
+)  # fmt: skip
 from interplm_wh.dashboard.charts.feature import amino_acids, histogram
 
 TITLE, ADDRESS, ICON = "Feature", "feature", ":material/blur_on:"
@@ -56,6 +65,7 @@ def show() -> None:
         f"{frame.counted(len(chosen), 'feature')} pass the filters{among}. Present: activation above "
         f"{presence['cut']:g}, where 1 is the scale of the feature (raw {stats['max_activation']:.4g})."
     )
+    words.show(values)
     left, right = st.columns(2)
     with left:
         st.subheader("How strongly it is active")

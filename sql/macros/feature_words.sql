@@ -1,0 +1,35 @@
+-- output: feature_words
+-- grain:  source
+-- inputs: interpretations, interpretation_verdicts
+-- params: $wanted_sae VARCHAR      SAE
+--         $wanted_feature INTEGER  feature, 0-based
+-- what:   What a feature is in words, from each source, the best-scored first, with the last verdict of a
+--         person on it.
+with
+verdicts as (
+    select source, verdict, note, judge, created
+    from interpretation_verdicts
+    where sae = $wanted_sae and feature = $wanted_feature
+    qualify row_number() over (partition by source order by created desc) = 1
+)
+
+select
+    i.source,
+    i.status,
+    i.reason,
+    i.summary,
+    i.description,
+    i.pearson_r,
+    i.balanced_accuracy,
+    i.n_shown,
+    i.n_scored,
+    i.n_active,
+    i.created,
+    v.verdict,
+    v.note,
+    v.judge,
+    v.created as judged
+from interpretations as i
+left join verdicts as v on i.source = v.source
+where i.sae = $wanted_sae and i.feature = $wanted_feature
+order by i.pearson_r desc nulls last, i.source
