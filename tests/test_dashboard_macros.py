@@ -78,7 +78,7 @@ def connect(relations: Mapping[str, Rows]) -> duckdb.DuckDBPyConnection:
         con.execute(f"drop view {name}")
         con.execute(f"create table {name} as {harness.empty_select(name)}")
         harness.fill(con, name, rows)
-    for macro in MACROS.values():
+    for macro in sqlfile.build_order(MACROS):
         con.execute(create_macro(macro))
     return con
 
