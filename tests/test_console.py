@@ -578,8 +578,8 @@ def test_what_spills_more_than_allowed_is_refused_with_the_limit(root: Path) -> 
 
 
 def test_what_fits_on_disk_is_sorted_there(root: Path) -> None:
-    sql = "select i from range(12000000) as t (i) order by hash(i), i offset 11999999"
-    assert ask(root, sql, memory_bytes=256 << 20, seconds=120).rows.num_rows == 1
+    sql = "select i from range(24000000) as t (i) order by hash(i), i offset 23999999"
+    assert ask(root, sql, memory_bytes=448 << 20, seconds=240).rows.num_rows == 1
 
 
 @pytest.mark.parametrize("sql", [f"select {'(' * 3000}1{')' * 3000}", f"select {'+'.join(['1'] * 40000)}"])
