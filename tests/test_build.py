@@ -390,8 +390,11 @@ def test_every_mart_of_the_contract_is_built() -> None:
         "training_metrics",
     }  # by models, on demand, from a sample or aside: not by a build
     of_commands = {
-        "control_excess", "feature_rules", "pair_evidence", "suggestion_counts", "suggestion_trials",
-        "suggestions", "variant_changes", "variant_correlations", "variant_measurements", "variants",
+        "control_excess", "feature_rules", "feature_structure", "interpretation_predictions",
+        "interpretation_prompts", "interpretation_verdicts", "interpretations", "pair_evidence",
+        "steering_controls", "steering_effects", "steering_features", "steering_probabilities",
+        "steering_runs", "steering_samples", "suggestion_counts", "suggestion_trials", "suggestions",
+        "variant_changes", "variant_correlations", "variant_measurements", "variants",
     }  # fmt: skip
     built = set(MARTS) | set(marts.derived())
     asked = set(schema.tables()) - measured - of_commands

@@ -62,6 +62,7 @@ def test_every_macro_is_described_and_typed(demo_warehouse: Path, name: str) -> 
     file = sqlfile.load("macros", name)
     values = {"wanted_sae": "'demo-sae'", "wanted_feature": "1", "wanted_accession": "'x'"}
     values |= {"wanted_position": "1", "wanted_concept": "'x'", "wanted_accessions": "['x']"}
+    values |= {"wanted_variant": "'x'"}
     values |= {
         "cut": "0.5",
         "wanted_features": "[1, 2]",

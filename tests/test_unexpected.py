@@ -29,11 +29,11 @@ def said(*arguments: str | Path, before: Callable[[], None] | None = None) -> st
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """Proteins that take more than four megabytes."""
+    """Proteins that take more than eight megabytes."""
     path = tmp_path / "many.fasta"
     drawn = random.Random(0)
     with path.open("w") as handle:
-        for i in range(30_000):
+        for i in range(60_000):
             handle.write(f">P{i:05}\n{''.join(drawn.choices('ACDEFGHIKLMNPQRSTVWY', k=300))}\n")
     return path
 
