@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from interplm_wh import progress, sqlfile, store
+from interplm_wh import progress, schema, sqlfile, store
 from interplm_wh.build import blocks, marts, plan, run
 from interplm_wh.build.derived import Outdated
 from interplm_wh.build.scale import TABLE as SCALE
@@ -92,7 +92,7 @@ def _counted(root: Path, staging: Staging, sae: str) -> Path:
             raise NotThereError(f"{sae} was removed meanwhile; see: interplm-wh info")
         role, architecture, d_model = row
         sets = {"all": None, "published": d_model} if role == "neurons" and d_model else {"all": None}
-        tx.con.execute(f"create temp table counted_pairs as {_empty()}")
+        tx.con.execute(f"create temp table counted_pairs as {schema.table(TABLE).empty_select}")
         for name in ("own", "valid"):
             if name == "valid" and architecture not in RULES and not _scale_by_valid(tx, sae):
                 continue
@@ -104,12 +104,6 @@ def _counted(root: Path, staging: Staging, sae: str) -> Path:
         return folder
     finally:
         tx.close()
-
-
-def _empty() -> str:
-    from interplm_wh import schema
-
-    return schema.table(TABLE).empty_select
 
 
 def _scale_by_valid(tx: Transaction, sae: str) -> bool:

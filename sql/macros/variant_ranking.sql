@@ -28,7 +28,7 @@ changes as (
         c.variant,
         c.feature,
         c.position,
-        ((c.mutant_value - c.wild_type_value) / nullif(f.max_activation, 0))::double as change
+        ((c.mutant_value - c.wild_type_value) / nullif(f.max_activation, 0))::float::double as change
     from variant_changes as c
     inner join features as f on c.sae = f.sae and c.feature = f.feature
     where

@@ -11,7 +11,7 @@ summed as (
     select
         c.feature,
         c.variant,
-        sum(((c.mutant_value - c.wild_type_value) / nullif(f.max_activation, 0))::double) as x
+        sum(((c.mutant_value - c.wild_type_value) / nullif(f.max_activation, 0))::float::double) as x
     from variant_changes as c
     inner join features as f on c.sae = f.sae and c.feature = f.feature
     where
