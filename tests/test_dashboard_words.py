@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import interplm_wh
-from interplm_wh import commands
+from interplm_wh import build, commands
 from interplm_wh.dashboard import frame
 from interplm_wh.interpret import interpret
 from tests import worded
@@ -60,6 +60,23 @@ def test_words_have_their_score_their_source_and_the_last_verdict(
     assert "From the tables alone" in texts(app) and f"Words of {frame.plain('<b>m</b>')}" in texts(app)
     assert f"Spurious by {frame.plain('**me**')}" in texts(app) and "Nobody has judged them yet" in texts(app)
     assert any("verdict worded 0 confirmed --source" in block.value for block in app.code)
+
+
+def test_words_of_another_scale_are_said_to_be_older(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shutil.copytree(root, tmp_path / "w")
+    with interplm_wh.open(path) as wh:
+        scale = wh.sql("select max_activation from features order by feature")["max_activation"].to_numpy()
+    build.scale(
+        path,
+        sae=SAE,
+        source="more.fasta",
+        scale_of_fasta=lambda fasta, name: (2 * scale, 3),
+    )
+    older = "They are older than the data"
+    assert older in texts(opened(path, monkeypatch, "feature", sae=SAE, feature="0"))
+    assert older not in texts(opened(root, monkeypatch, "feature", sae=SAE, feature="0"))
 
 
 def test_no_word_of_a_model_is_read_as_markdown(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

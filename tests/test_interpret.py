@@ -12,7 +12,7 @@ from scipy.stats import pearsonr
 from sklearn.metrics import balanced_accuracy_score
 
 import interplm_wh
-from interplm_wh import commands, schema, sqlfile, store
+from interplm_wh import build, commands, schema, sqlfile, store
 from interplm_wh.errors import InputError, NotThereError
 from interplm_wh.interpret import examples, verdict
 from interplm_wh.interpret.describe import words_of
@@ -334,6 +334,23 @@ def test_words_are_made_where_nothing_is_left_to_score_on(root: Path, tmp_path: 
     (one,) = rows(path, "from interpretations")
     assert (one["status"], one["reason"]) == ("unscored", "no protein of test is left to score on")
     assert one["summary"].startswith("prefers C, W") and (report.n_scored, report.median_r) == (0, None)
+
+
+def test_words_are_older_than_the_data_where_the_scale_is_another(described: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(described, tmp_path / "w")
+    scale = rows(path, "select max_activation from features order by feature")
+    now = np.array([row["max_activation"] for row in scale], dtype=np.float32)
+    now[5] *= 2
+    assert "words of" not in "\n".join(commands.info(path).lines())
+    build.scale(path, sae=SAE, source="more.fasta", scale_of_fasta=lambda fasta, name: (now, 3))
+    told = "\n".join(commands.info(path).lines())
+    assert f"words of describe on 1 feature of {SAE}; make anew with: interplm-wh describe" in told
+    assert f"describe --sae {SAE} --feature 5" in told
+    is_older = [rows(path, f"from feature_words('{SAE}', {feature})")[0]["is_older"] for feature in (0, 5)]
+    assert is_older == [False, True]
+    commands.describe(path, SAE, features=[5])
+    assert "words of" not in "\n".join(commands.info(path).lines())
+    assert not rows(path, f"from feature_words('{SAE}', 5)")[0]["is_older"]
 
 
 def test_verdicts_are_added_and_the_last_one_counts(described: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from interplm_wh.cli import cli
 from interplm_wh.errors import InputError, NotThereError
 from interplm_wh.structural import StructureReport, steps, structure, student
 from interplm_wh.structures import add_structures
+from tests.children import AFTER, BEFORE, kill_at
 
 Made = tuple[Path, list[Folded], StructureReport]
 
@@ -342,6 +343,23 @@ def test_what_it_is_made_with_decides_whether_it_is_made_anew(made: Made, tmp_pa
         ]
     assert "feature_structure of planted" in "\n".join(commands.info(path).lines())
     assert structure(path).made == (SAE,)
+
+
+@pytest.mark.parametrize(
+    ("place", "is_kept"),
+    [("interplm_wh.structural.student.weigh", False), (BEFORE, False), (AFTER, True)],
+)
+def test_a_command_killed_at_any_moment_keeps_the_old_table_or_has_the_new_one(
+    made: Made, tmp_path: Path, place: str, is_kept: bool
+) -> None:
+    path = shutil.copytree(made[0], tmp_path / "w")
+    before = table(path)
+    kill_at(place, ["-w", str(path), "structure", "--min-proteins", "12"])
+    now = table(path)
+    assert {row["min_proteins"] for row in now.values()} == {12 if is_kept else 10}
+    assert is_kept or now == before
+    assert verify(path).is_sound
+    assert structure(path, min_proteins=12).made == (() if is_kept else (SAE,))
 
 
 def test_without_structures_the_message_names_the_command(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from interplm_wh.variants.difference import WildType
 from interplm_wh.variants.measured import interval, log_odds, spearman
 from interplm_wh.variants.notation import LETTERS, Substitution, Variant, faults, parse, scan
 from tests import varied
+from tests.children import AFTER, BEFORE, kill_at
 from tests.tiny_models import write_fasta
 from tests.varied import FLOOR, LONG, PROTEIN, PROTEINS, WILD, write_effects
 
@@ -642,6 +643,25 @@ def test_a_run_that_is_stopped_leaves_nothing(fresh: Path, monkeypatch: pytest.M
         now = [str(p) for p in fresh.rglob("*") if ".staging" not in str(p) and p.name != ".lock"]
         assert sorted(now) == before
     assert variants(fresh, SAE_NAME, PROTEIN, scan="5", device="cpu").n_made == 19
+
+
+@pytest.mark.parametrize(
+    ("place", "n_expected"),
+    [("interplm_wh.variants.difference.WildType.changes", 19), (BEFORE, 19), (AFTER, 38)],
+)
+def test_a_command_killed_at_any_moment_keeps_all_or_what_there_was(
+    fresh: Path, place: str, n_expected: int
+) -> None:
+    variants(fresh, SAE_NAME, PROTEIN, scan="5", device="cpu")
+    before = rows(fresh, "from variant_changes order by all")
+    words = ["variants", "--sae", SAE_NAME, "--protein", PROTEIN, "--scan", "6", "--device", "cpu"]
+    kill_at(place, ["-w", str(fresh), *words])
+    assert len(rows(fresh, "from variants")) == n_expected
+    kept = "from variant_changes where regexp_matches(variant, '^.5.$') order by all"
+    assert rows(fresh, kept) == before
+    assert verify(fresh).is_sound
+    assert variants(fresh, SAE_NAME, PROTEIN, scan="6", device="cpu").n_made == 38 - n_expected
+    assert len(rows(fresh, "from variants")) == 38
 
 
 def test_a_protein_that_changed_meanwhile_is_not_registered(

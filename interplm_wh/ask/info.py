@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interplm_wh import build, landscape, sqlfile, store, variants
+from interplm_wh import build, interpret, landscape, sqlfile, store, variants
 from interplm_wh.ask.table import plain_table
 from interplm_wh.build import derived
 from interplm_wh.build.derived import Outdated
@@ -92,5 +92,6 @@ def info(warehouse: str | Path) -> Info:
                 *pairs.outdated(wh),
                 *landscape.outdated(wh),
                 *variants.outdated(wh),
+                *interpret.outdated(wh),
             ],
         )

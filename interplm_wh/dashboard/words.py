@@ -48,7 +48,8 @@ def _words(row: dict[str, Any]) -> None:
     with st.container(border=True):
         st.markdown(f"**{frame.plain(row['summary'])}**")
         st.markdown(frame.plain(row["description"] or ""))
-        st.caption(" ".join((_whose(row), _score(row), _verdict(row))).strip())
+        said = (_whose(row), _score(row), _age(row), _verdict(row))
+        st.caption(" ".join(part for part in said if part))
 
 
 def _whose(row: dict[str, Any]) -> str:
@@ -67,6 +68,12 @@ def _score(row: dict[str, Any]) -> str:
         f"balanced accuracy {accuracy:.2f}" if accuracy is not None else "no balanced accuracy",
     ]
     return f"On {row['n_scored']:,} proteins that were not shown: {', '.join(said)}."
+
+
+def _age(row: dict[str, Any]) -> str:
+    if not row["is_older"]:
+        return ""
+    return "They are older than the data: the scale of the feature is another by now."
 
 
 def _verdict(row: dict[str, Any]) -> str:

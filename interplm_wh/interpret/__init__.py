@@ -4,9 +4,10 @@ from interplm_wh.interpret.cost import Cost
 from interplm_wh.interpret.describe import DescribeReport, describe
 from interplm_wh.interpret.report import DryRun, InterpretReport
 from interplm_wh.interpret.run import interpret
+from interplm_wh.interpret.stale import outdated
 from interplm_wh.interpret.verdict import VerdictReport, verdict
 
 __all__ = [
     "Cost", "DescribeReport", "DryRun", "InterpretReport", "VerdictReport", "describe", "interpret",
-    "verdict",
+    "outdated", "verdict",
 ]  # fmt: skip

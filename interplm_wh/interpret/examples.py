@@ -80,6 +80,8 @@ class Choice:
     sae : str
     features : tuple of int
         0-based, ascending.
+    max_activations : tuple of float
+        The scale of each, raw units.
     presence : float
         Strict lower bound on normalised activation that counts as present.
     n_eligible, n_private : int
@@ -88,6 +90,7 @@ class Choice:
 
     sae: str
     features: tuple[int, ...]
+    max_activations: tuple[float, ...]
     presence: float
     n_eligible: int
     n_private: int
@@ -131,9 +134,11 @@ def choose_features(
                 f"{name}: no feature is present on {MIN_SHOWN} proteins that may be shown (not of test, and "
                 "not private); add proteins, then encode and build"
             )
+    scales = {feature: scale for feature, scale, _ in rows}
     return Choice(
         name,
         tuple(chosen),
+        tuple(scales[feature] for feature in chosen),
         presence,
         int(value(wh.con, "select count(*) from eligible_proteins")),
         int(value(wh.con, left_out.sql, left_out.bind(values))),

@@ -37,7 +37,12 @@ def register(
     predictions = [row for o in new for row in _predictions(choice.sae, source, o, examples[o.feature])]
     _merge(tx, PREDICTIONS, choice.sae, predictions, of=[o.feature for o in new], source=source)
     scores = _scores(tx, choice, source)
-    rows = [_words(choice.sae, source, o, examples[o.feature], scores.get(o.feature, {})) for o in new]
+    scales = dict(zip(choice.features, choice.max_activations, strict=True))
+    rows = [
+        _words(choice.sae, source, o, examples[o.feature], scores.get(o.feature, {}))
+        | {"max_activation": scales[o.feature]}
+        for o in new
+    ]
     _merge(tx, WORDS, choice.sae, rows, of=[o.feature for o in new], source=source)
 
 

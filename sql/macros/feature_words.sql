@@ -1,10 +1,10 @@
 -- output: feature_words
 -- grain:  source
--- inputs: interpretations, interpretation_verdicts
+-- inputs: features, interpretations, interpretation_verdicts
 -- params: $wanted_sae VARCHAR      SAE
 --         $wanted_feature INTEGER  feature, 0-based
 -- what:   What a feature is in words, from each source, the best-scored first, with the last verdict of a
---         person on it.
+--         person on it. Words are older than the data where the scale of the feature is another by now.
 with
 verdicts as (
     select source, verdict, note, judge, created
@@ -25,11 +25,13 @@ select
     i.n_scored,
     i.n_active,
     i.created,
+    coalesce(i.max_activation <> f.max_activation, false) as is_older,
     v.verdict,
     v.note,
     v.judge,
     v.created as judged
 from interpretations as i
+left join features as f on i.sae = f.sae and i.feature = f.feature
 left join verdicts as v on i.source = v.source
 where i.sae = $wanted_sae and i.feature = $wanted_feature
 order by i.pearson_r desc nulls last, i.source
