@@ -15,7 +15,7 @@ from interplm_wh.errors import CheckError, InputError, NotThereError, faults_mes
 from interplm_wh.interpret.keep import forget_proteins
 from interplm_wh.landscape.stale import PAIRS, match_source
 from interplm_wh.quote import quote_literal
-from interplm_wh.steer.run import forget
+from interplm_wh.steer.keep import forget
 from interplm_wh.store import Transaction, layout, parts
 from interplm_wh.store.rows import first_row
 from interplm_wh.variants.stale import OF_PROTEINS as OF_VARIANTS

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from interplm_wh.errors import DownloadError, InputError, ModelError
 from interplm_wh.ingest.retry import Retry, retry_after
-from interplm_wh.interpret.answers import ANSWER_CHARACTERS, json_schema, plain
+from interplm_wh.interpret import completion
+from interplm_wh.interpret.address import DEFAULT_URL, KEY_VARIABLE, SHOWN
+from interplm_wh.interpret.answers import json_schema, plain
 from interplm_wh.interpret.ask import Prompt
 from interplm_wh.interpret.bounded import bounded
+from interplm_wh.interpret.completion import NoCompletionError, Reply
 
 if TYPE_CHECKING:
     import httpx2
     import openai
 
 log = logging.getLogger(__name__)
-KEY_VARIABLE, URL_VARIABLE = "OPENAI_API_KEY", "OPENAI_BASE_URL"
-DEFAULT_URL = "https://api.openai.com/v1"
 EXTRA = "pip install 'interplm-wh[interpret]'"
 DEFAULT_RETRY = Retry(attempts=6, first_seconds=1.0, cap_seconds=120.0, total_seconds=300.0)
 _NO_KEY = "none"  # the client wants one; servers on this machine ask for none
 _MASK = "[key]"
 _SHORTEST_SECRET = 8  # what is shorter stands in ordinary text, too
-_SHOWN = 300
 _FIRST_TRIES = 3
 _AGAIN = frozenset({408, 409, 429})
 _OF_THE_PROMPT = frozenset({400, 413, 422})
@@ -41,49 +39,6 @@ class UnansweredError(Exception):
 
 class NotTakenError(UnansweredError):
     """The endpoint answers, but does not take this prompt."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came.
-
-    Attributes
-    ----------
-    text : str
-    refusal : str or None
-        Why there is no answer, in the words of the endpoint.
-    n_tokens_in, n_tokens_out : int or None
-    """
-
-    text: str
-    refusal: str | None
-    n_tokens_in: int | None
-    n_tokens_out: int | None
-
-
-def address(base_url: str | None) -> str:
-    """Return the address to send to: as given, or of the environment, or OpenAI's.
-
-    Raises
-    ------
-    InputError
-        If it is none, or has a name, a password or a query, which might be secret.
-    """
-    given = base_url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
-    try:
-        parts = urlsplit(given)
-        is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
-        is_there = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_plain = is_there = False
-    if not is_plain or "@" in given:
-        raise InputError(
-            f"the base URL must be http(s)://HOST/PATH without name, password or query; a key goes into "
-            f"${KEY_VARIABLE}"
-        )
-    if not is_there:
-        raise InputError(f"{plain(given)[:_SHOWN]}: no address; give --base-url http(s)://HOST/PATH")
-    return given.rstrip("/")
 
 
 class Endpoint:
@@ -174,7 +129,7 @@ class Endpoint:
                 asked = retry_after(error.response.headers.get("retry-after"))
             except self._openai.APIConnectionError as error:
                 failure = self._fault(error.__cause__ or error)
-            except _NoCompletion as error:
+            except NoCompletionError as error:
                 failure = str(error)
             attempt += 1
             wait = self._retry.wait(attempt, asked)
@@ -205,28 +160,7 @@ class Endpoint:
             messages=[{"role": m["role"], "content": m["content"]} for m in prompt.messages],
             **more,
         )
-        return self._read(raw.content)
-
-    def _read(self, body: bytes) -> Reply:
-        """Read an answer of which nothing is trusted."""
-        try:
-            found = json.loads(body)
-            choice = found["choices"][0]
-            message = choice["message"]
-            content, refusal = message.get("content"), message.get("refusal")
-        except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
-            raise _NoCompletion("what came is no chat completion") from None
-        if choice.get("finish_reason") == "content_filter":
-            refusal = refusal or "content filter"
-        usage = found.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
-        text = content if isinstance(content, str) else ""
-        return Reply(
-            self.masked(text)[: ANSWER_CHARACTERS + 1],
-            self.masked(plain(str(refusal))[:_SHOWN]) if refusal else None,
-            _count(usage.get("prompt_tokens")),
-            _count(usage.get("completion_tokens")),
-        )
+        return completion.read(raw.content, masked=self.masked)
 
     def _adapt(self, failure: str, form: _Form) -> bool:
         """Leave out, or name otherwise, what this endpoint does not know; False where it knows all."""
@@ -253,10 +187,10 @@ class Endpoint:
         body = error.body
         told = body.get("message") if isinstance(body, dict) else None
         said = str(told) if told else error.response.text
-        return self.masked(plain(said))[:_SHOWN] or "no reason given"
+        return self.masked(plain(said))[:SHOWN] or "no reason given"
 
     def _fault(self, error: BaseException) -> str:
-        return self.masked(plain(f"{type(error).__name__}: {error}"))[:_SHOWN]
+        return self.masked(plain(f"{type(error).__name__}: {error}"))[:SHOWN]
 
     def _bound(self, response: httpx2.Response) -> None:
         """Let no answer take for ever, nor fill the memory."""
@@ -271,10 +205,6 @@ class _Form:
     limit_name: str = "max_tokens"
 
 
-class _NoCompletion(Exception):
-    """An answer that is no chat completion."""
-
-
 def _client_package() -> Any:
     try:
         import openai
@@ -283,8 +213,3 @@ def _client_package() -> Any:
             f"interpreting needs the package {error.name}, which is not installed; run {EXTRA}"
         ) from error
     return openai
-
-
-def _count(value: object) -> int | None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
-    return value if is_count and isinstance(value, int) else None

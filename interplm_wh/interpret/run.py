@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from interplm_wh import progress, store
-from interplm_wh.errors import DownloadError, InputError, InterplmError, LockedError
+from interplm_wh.errors import DownloadError, InputError
 from interplm_wh.ingest.retry import Retry
-from interplm_wh.interpret import ask, cost, examples, journal, keep
+from interplm_wh.interpret import ask, cost, examples, journal
+from interplm_wh.interpret.address import address
 from interplm_wh.interpret.answers import Words
 from interplm_wh.interpret.cost import Cost
 from interplm_wh.interpret.describe import SOURCE as BASELINE
-from interplm_wh.interpret.endpoint import DEFAULT_RETRY, Endpoint, address
+from interplm_wh.interpret.endpoint import DEFAULT_RETRY, Endpoint
 from interplm_wh.interpret.examples import Choice, Examples
+from interplm_wh.interpret.publish import registered
 from interplm_wh.interpret.report import DryRun, InterpretReport
 from interplm_wh.interpret.session import Asking, NotKeptError, Outcome, Session, interpret_one
 from interplm_wh.store import Warehouse
@@ -109,7 +111,7 @@ def interpret(
             if plan.cost.n_prompts and not confirm(plan.cost):
                 raise InputError("nothing was sent, as was wished")
             session = Session(asking, kept, endpoint, wh)
-            with _registered(warehouse, choice, asking, session, kept, found) as outcomes:
+            with registered(warehouse, choice, asking, session, kept, found) as outcomes:
                 _run(session, endpoint, found, asking, concurrency, outcomes)
     with store.open(warehouse) as wh:
         beside = wh.sql("from words_beside_baseline($sae)", {"sae": sae}).to_pylist()
@@ -224,39 +226,3 @@ def _run(
         finally:
             stopped.set()
             endpoint.stop()
-
-
-@contextmanager
-def _registered(
-    warehouse: str | Path, choice: Choice, asking: Asking, session: Session, kept: journal.Journal,
-    found: dict[int, Examples],
-) -> Iterator[list[Outcome]]:  # fmt: skip
-    """Publish what was done in the block, also where it ended with an error of ours."""
-    outcomes: list[Outcome] = []
-    try:
-        yield outcomes
-    except InterplmError:
-        if outcomes:
-            _publish(warehouse, choice, asking, session, kept, found, outcomes)
-        raise
-    _publish(warehouse, choice, asking, session, kept, found, outcomes)
-
-
-def _publish(
-    warehouse: str | Path, choice: Choice, asking: Asking, session: Session, kept: journal.Journal,
-    found: dict[int, Examples], outcomes: Sequence[Outcome],
-) -> None:  # fmt: skip
-    settings = {
-        "sae": choice.sae, "model": asking.model, "endpoint": asking.url, "max_tokens": asking.max_tokens,
-        "features": sorted(o.feature for o in outcomes),
-    }  # fmt: skip
-    try:
-        with store.write(warehouse, command="interpret", settings=settings) as tx:
-            keep.prompts(tx, list(kept.fresh.values()), sae=choice.sae, used=list(session.used))
-            keep.register(tx, choice, asking.model, outcomes, found)
-            tx.publish()
-    except LockedError as error:
-        raise LockedError(
-            f"{error}; all answers are kept, and the same command puts them into the tables"
-        ) from None
-    kept.empty()

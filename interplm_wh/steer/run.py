@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from interplm_wh import hub, progress, sqlfile, store
-from interplm_wh.errors import InputError, MismatchError
-from interplm_wh.steer import plan as planning
+from interplm_wh import hub, progress, store
+from interplm_wh.errors import InputError
+from interplm_wh.steer import keep, prepare
 from interplm_wh.steer.plan import Asked, Plan, Target
 from interplm_wh.steer.report import SteerReport
-from interplm_wh.store import Transaction
-from interplm_wh.store.rows import first_row
 
 if TYPE_CHECKING:
     from interplm_wh.plm.base import PLM
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 N_CONTROLS = 100
 LAST_WAIT_SECONDS = 86_400.0
-_ACTIVATIONS = "read_activations"
 
 
 def steer(
@@ -117,7 +114,7 @@ def steer(
         seed=seed,
     )
     with store.open(warehouse) as wh:
-        plan = planning.make(wh, asked)
+        plan = prepare.prepare(wh, asked)
         runs = _named(wh, plan, dtype=dtype)
         left = _left(wh, sae, runs) if skip_done else runs
         done = _work(wh, plan, left, device=device, dtype=dtype) if left else []
@@ -127,9 +124,9 @@ def steer(
     }  # fmt: skip
     if done:
         with store.write(warehouse, command="steer", settings=settings, wait_seconds=LAST_WAIT_SECONDS) as tx:
-            _require_same(tx, plan, done)
+            keep.require_same(tx, plan, done)
             for one in done:
-                _keep(tx, sae, plan, one)
+                keep.keep(tx, sae, plan, one)
             tx.publish()
     names = list(runs)
     with store.open(warehouse) as wh:
@@ -210,61 +207,3 @@ def _require_readable(plm: PLM, plan: Plan) -> None:
             f"{plm.name} reads at most {plm.window:,} residues at once: {', '.join(long)}; steer a part of "
             "it with --sequence"
         )
-
-
-def _require_same(tx: Transaction, plan: Plan, done: Sequence[Done]) -> None:
-    """Refuse to keep what was measured of models or proteins that are there no more."""
-    for one in (plan.steered, *plan.readers):
-        row = first_row(tx.con, "select sha256 from saes where sae = ?", [one.row.sae])
-        if row is None or row[0] != one.row.sha256:
-            raise MismatchError(
-                f"{one.row.sae} was replaced or removed meanwhile; nothing was kept, steer again"
-            )
-    same = "from proteins where accession = ? and sequence = ? and is_private = ?"
-    for target in (one.target for one in done):
-        given = [target.accession, target.sequence, target.is_private]
-        if target.accession is not None and first_row(tx.con, same, given) is None:
-            raise MismatchError(
-                f"{target.accession} was replaced or removed meanwhile; nothing was kept, steer again"
-            )
-
-
-def _keep(tx: Transaction, sae: str, plan: Plan, one: Done) -> None:
-    """Put the rows of one run in the place of those that it had."""
-    _drop(tx, sae, one.run)
-    for name, rows in one.tables.items():
-        if rows.num_rows:
-            folder = tx.new_folder(name, sae=sae)
-            tx.con.register("given", rows)
-            tx.write_query(folder, "from given")
-            tx.con.unregister("given")
-            tx.append(folder, source=one.run)
-    if plan.readers:
-        file = sqlfile.load("steer", "steering_features")
-        tx.con.register(_ACTIVATIONS, one.activations)
-        folder = tx.new_folder("steering_features", sae=sae)
-        n_touched = len(one.target.touched)
-        n_untouched = len(one.target.sequence) - n_touched
-        bound = {"run": one.run, "n_touched": n_touched, "n_untouched": n_untouched}
-        tx.write_query(folder, file.sql, file.bind(bound))
-        tx.con.unregister(_ACTIVATIONS)
-        tx.append(folder, source=one.run)
-
-
-def _drop(tx: Transaction, sae: str, run: str) -> None:
-    """Take the rows of a run out of the tables that have some."""
-    there = tx.con.execute(
-        "select distinct table_name from folders where is_current and sae = ? and source = ?", [sae, run]
-    ).fetchall()
-    for (table,) in there:
-        tx.drop(table, sae=sae, source=run)
-
-
-def forget(tx: Transaction, accessions: Sequence[str]) -> None:
-    """Take out the runs of proteins that go."""
-    rows = tx.con.execute(
-        "select distinct sae, run from steering_runs where list_contains($gone::varchar[], accession)",
-        {"gone": list(accessions)},
-    ).fetchall()
-    for sae, run in rows:
-        _drop(tx, sae, run)
