@@ -243,6 +243,7 @@ def _n_drawn(tx: Transaction) -> tuple[int, int]:
 
 
 def _mapped(tx: Transaction, sae: str) -> MapReport:
+    tx.lay_macros()
     row = first_row(
         tx.con,
         "select count(*), coalesce(max(cluster), 0), count(*) filter (where cluster is null), "

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -46,16 +49,19 @@ def catalogue_tables() -> list[Table]:
     return [t for t in schema.tables().values() if t.storage == "catalogue"]
 
 
-def create_table(table: Table, *, source: str | None = None) -> str:
-    """Return the CREATE TABLE of a small table, filled from `source` where it is given."""
+def create_table(table: Table) -> str:
+    """Return the CREATE TABLE of a small table."""
     columns = ", ".join(
         f"{quote_identifier(c.name)} {c.sql_type}{'' if c.nullable else ' not null'}" for c in table.columns
     )
-    name = quote_identifier(table.name)
-    if source is None:
-        return f"create table {name} ({columns})"
+    return f"create table {quote_identifier(table.name)} ({columns})"
+
+
+def fill_table(table: Table, *, source: str) -> str:
+    """Return the INSERT of all rows of `source` into a small table, in the order that it is kept in."""
     order = ", ".join(map(quote_identifier, table.order))
-    return f"create table {name} as select {table.column_list} from {source} order by {order}"  # noqa: S608
+    name = quote_identifier(table.name)
+    return f"insert into {name} by name select {table.column_list} from {source} order by {order}"  # noqa: S608
 
 
 def create_macro(file: sqlfile.SqlFile, *, temporary: bool = False) -> str:
@@ -96,7 +102,7 @@ def create_views(
     *,
     faults: Mapping[str, str] | None = None,
 ) -> None:
-    """Create the lake views over folders, then the stored views and the macros.
+    """Create the lake views over folders, then the stored views.
 
     Parameters
     ----------
@@ -107,17 +113,53 @@ def create_views(
         layout.lay_view(con, table, folders.get(table.name, ()), fault=(faults or {}).get(table.name))
     for view in stored_views():
         con.execute(layout.create_view(schema.table(view.name), view.sql))
+
+
+def create_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the macros, each after those that it reads."""
     for macro in sqlfile.build_order(sqlfile.load_folder("macros")):
         con.execute(create_macro(macro))
 
 
-def _comment(con: duckdb.DuckDBPyConnection) -> None:
-    statements: list[str] = []
+def _comments() -> Iterator[str]:
     for table in [*catalogue_tables(), *lake_tables(), *(schema.table(v.name) for v in stored_views())]:
-        statements += table.comments(kind="table" if table.storage == "catalogue" else "view")
+        yield from table.comments(kind="table" if table.storage == "catalogue" else "view")
     for name, macro in sqlfile.load_folder("macros").items():
-        statements.append(f"comment on macro table {quote_identifier(name)} is {quote_literal(macro.what)}")
-    con.execute(";\n".join(statements))
+        yield f"comment on macro table {quote_identifier(name)} is {quote_literal(macro.what)}"
+
+
+@contextmanager
+def _attached(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a catalogue to be written in one transaction: one commit instead of some hundred."""
+    with duckdb.connect() as con:
+        con.execute(
+            f"attach {quote_literal(str(path))} as catalogue "
+            f"(storage_version {quote_literal(layout.STORAGE_VERSION)})"
+        )
+        con.execute("use catalogue")
+        yield con
+        con.execute("checkpoint catalogue")
+        con.execute("use memory")
+        con.execute("detach catalogue")
+
+
+@functools.cache
+def _blank() -> bytes:
+    """Return the catalogue of a warehouse without anything: what all catalogues have in common.
+
+    It follows from the package alone, so that a process which publishes often makes it once.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / layout.CATALOGUE
+        with _attached(path) as con:
+            con.execute("begin")
+            for table in catalogue_tables():
+                con.execute(create_table(table))
+            create_views(con, {})
+            create_macros(con)
+            con.execute(";\n".join(_comments()))
+            con.execute("commit")
+        return path.read_bytes()
 
 
 def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None:
@@ -139,29 +181,22 @@ def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None
         If another program writes to the catalogue.
     """
     temporary = scratch / layout.CATALOGUE
-    temporary.unlink(missing_ok=True)
-    small = {t.name: working.table(t.name).to_arrow_table() for t in catalogue_tables()}
+    temporary.write_bytes(_blank())
     folders = current_folders(working)
-    with duckdb.connect() as con:
-        con.execute(
-            f"attach {quote_literal(str(temporary))} as catalogue "
-            f"(storage_version {quote_literal(layout.STORAGE_VERSION)})"
-        )
-        con.execute("use catalogue")
+    with _attached(temporary) as con:
         con.execute("set file_search_path = ?", [str(root)])
+        filled = [table for table in lake_tables() if folders.get(table.name)]
         # Found out before, because an error in a transaction would end it.
-        found = {t.name: layout.fault_of(con, t, folders.get(t.name, ())) for t in lake_tables()}
-        con.execute("begin")  # one commit instead of one for each of some hundred statements
+        faults = {table.name: layout.fault_of(con, table, folders[table.name]) for table in filled}
+        con.execute("begin")
         for table in catalogue_tables():
-            con.register("small", small[table.name])
-            con.execute(create_table(table, source="small"))
+            con.register("small", working.table(table.name).to_arrow_table())
+            con.execute(fill_table(table, source="small"))
             con.unregister("small")
-        create_views(con, folders, faults={name: fault for name, fault in found.items() if fault})
-        _comment(con)
+        for table in filled:
+            layout.lay_view(con, table, folders[table.name], fault=faults[table.name])
+            con.execute(";\n".join(table.comments(kind="view")))
         con.execute("commit")
-        con.execute("checkpoint catalogue")
-        con.execute("use memory")
-        con.execute("detach catalogue")
     staging.sync(temporary)
     published.refuse_log(root)
     temporary.replace(root / layout.CATALOGUE)

@@ -41,7 +41,7 @@ class Transaction:
         The warehouse.
     con : DuckDBPyConnection
         In memory: the small tables are tables, to be changed by SQL; the lake tables are views over
-        their Parquet, to be changed by `append` and `replace`; stored views and macros are there.
+        their Parquet, to be changed by `append` and `replace`; stored views are there, macros are not.
     staging : Staging
         Where new folders are written.
     previous : frozenset of str
@@ -226,6 +226,10 @@ class Transaction:
             )
         else:
             layout.lay_view(self.con, schema.table(only), self.folder_paths(only))
+
+    def lay_macros(self) -> None:
+        """Make the macros, which most writers have no use for, in the working copy."""
+        catalogue.create_macros(self.con)
 
     def _table_of(self, folder: Path) -> schema.Table:
         return schema.table(Path(self.staging.final_name(folder)).parts[1])

@@ -204,6 +204,7 @@ def _correlate(tx: Transaction, target: Target) -> None:
     ).fetchall()
     if not measurements:
         return
+    tx.lay_macros()  # the ranking is correlated
     found = [
         measured.correlations(
             tx.con, sae=sae, accession=accession, protein_id=target.protein_id, measurement=name
