@@ -17,6 +17,9 @@ from interplm_wh.structures import add_structures
 SAE, N_PROTEINS, N_HELICES, LENGTH = "planted", 44, 6, 14
 STRUCTURAL, SEQUENTIAL, BOTH, NOISE, LONG, FEW, RELATIVES, UNCERTAIN, DEAD = range(9)
 N_PLANTED = 9
+N_NOISE, N_SMOOTH, N_SKEWED = 200, 80, 80
+SMOOTH = range(N_PLANTED + N_NOISE, N_PLANTED + N_NOISE + N_SMOOTH)
+SKEWED = range(SMOOTH.stop, SMOOTH.stop + N_SKEWED)
 Floats = NDArray[np.float64]
 LOW = 40.0  # pLDDT of the last helix of a prediction
 
@@ -40,7 +43,7 @@ class Folded:
         return there & (self.plddt >= 70) if self.is_prediction else there
 
 
-def proteins(folder: Path, *, n_noise: int = 200, seed: int = 0) -> list[Folded]:
+def proteins(folder: Path, *, seed: int = 0) -> list[Folded]:
     """Draw proteins and write their files: half PDB, of which half are predictions; the others mmCIF."""
     rng = np.random.default_rng(seed)
     folder.mkdir()
@@ -61,9 +64,10 @@ def proteins(folder: Path, *, n_noise: int = 200, seed: int = 0) -> list[Folded]
         )  # fmt: skip
         # The last four are relatives of the first four; every tenth protein has no cluster.
         cluster = None if i % 10 == 9 else f"c{i % 40}"
-        fired = np.zeros((N_PLANTED + n_noise, len(sequence)))
+        fired = np.zeros((SKEWED.stop, len(sequence)))
         one = Folded(accession, sequence, cluster, is_prediction, xyz, plddt, fired)
         _fire(one, rng, i)
+        _fire_odd_noise(one, np.random.default_rng([seed, i]))
         found.append(one)
     return found
 
@@ -100,10 +104,25 @@ def _fire(one: Folded, rng: np.random.Generator, number: int) -> None:
         plant(RELATIVES, lambda c: contacts[c])
     if one.is_prediction:  # strongest where the model is uncertain: nothing to compare
         one.fired[UNCERTAIN, (~one.is_kept) & (one.plddt < 70)] = 0.9
-    for feature in (NOISE, *range(N_PLANTED, len(one.fired))):
+    for feature in (NOISE, *range(N_PLANTED, SMOOTH.start)):
         share = rng.choice([0.03, 0.1, 0.4])
         where = rng.random(n) < share
         one.fired[feature, where] = rng.uniform(0.1, 1.0, where.sum())
+
+
+def _fire_odd_noise(one: Folded, rng: np.random.Generator) -> None:
+    """Fire without regard to the fold: along the sequence in waves and runs, or here and there very strongly."""
+    n = len(one.sequence)
+    at = np.arange(n)
+    for feature in SMOOTH:
+        middle, width, period = rng.uniform(0, n), rng.uniform(4, 25), rng.choice([0.0, 3.6, 7.0])
+        wave = np.cos(2 * np.pi * (at - middle) / period) if period else 1.0
+        one.fired[feature] = np.exp(-(((at - middle) / width) ** 2)) * np.clip(wave, 0, None)
+        one.fired[feature, one.fired[feature] < 0.05] = 0
+    for feature in SKEWED:
+        where = rng.random(n) < 0.2
+        one.fired[feature, where] = np.clip(rng.lognormal(-4, 2, where.sum()), 1e-3, 1)
+        one.fired[feature, rng.integers(n)] = 1.0
 
 
 def warehouse(folder: Path, of: list[Folded]) -> Path:

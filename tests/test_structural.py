@@ -103,13 +103,29 @@ def test_a_dead_feature_has_no_row(made: Made) -> None:
 
 
 def test_noise_is_undecided_and_its_p_values_are_as_small_as_they_may_be(made: Made) -> None:
-    rows = [row for feature, row in table(made[0]).items() if feature >= planted.N_PLANTED]
+    noise = range(planted.N_PLANTED, planted.SMOOTH.start)
+    rows = [row for feature, row in table(made[0]).items() if feature in noise]
     tested = [row for row in rows if row["difference"] is not None]
     assert len(tested) > 150
     assert [row["feature"] for row in rows if row["class"] != "undecided"] == []
     for test in ("structural", "sequential", "difference"):
         low = np.mean([row[f"{test}_p"] < 0.05 for row in tested])
         assert low < 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(tested))
+
+
+@pytest.mark.parametrize("kind", [planted.SMOOTH, planted.SKEWED], ids=["smooth", "skewed"])
+def test_what_knows_nothing_of_the_fold_is_not_called_structural(made: Made, kind: range) -> None:
+    tested = [row for f, row in table(made[0]).items() if f in kind and row["difference"] is not None]
+    assert len(tested) > 60
+    assert [row["feature"] for row in tested if row["class"] in ("structural", "both")] == []
+    low = np.mean([row["structural_p"] < 0.05 for row in tested])
+    assert low < 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(tested))
+
+
+def test_the_paper_takes_waves_along_the_sequence_for_structure(made: Made) -> None:
+    tested = [row for f, row in table(made[0]).items() if f in planted.SMOOTH]
+    labels = [row["paper_class"] for row in tested if row["paper_class"] is not None]
+    assert np.mean([label in ("structural", "both") for label in labels]) > 0.9
 
 
 # -- oracles -------------------------------------------------------------------------------------
@@ -286,7 +302,7 @@ def test_the_command_prints_the_classes_and_reads_what_is_there(made: Made) -> N
     path = made[0]
     before = (path / "warehouse.duckdb").stat().st_mtime_ns
     found = run(path, "--sae", SAE)
-    assert "1 structural, 2 sequential, 1 both" in found.output
+    assert "1 structural, 4 sequential, 1 both" in found.output
     assert "as they are in feature_structure" in found.output
     assert (path / "warehouse.duckdb").stat().st_mtime_ns == before
     chosen = run(path, "--feature", "0", "--feature", "5", "--format", "csv").output.splitlines()
@@ -300,7 +316,7 @@ def test_a_feature_that_is_dead_or_not_there_is_refused_and_nothing_written(made
     found = main(path, "--feature", str(planted.DEAD), "--feature", "4000", "--max-distance", "7")
     assert found.returncode == 1
     assert "feature 8 of planted is dead" in found.stderr
-    assert "planted has no feature 4000: it has 209, from 0" in found.stderr
+    assert "planted has no feature 4000: it has 369, from 0" in found.stderr
     assert "Traceback" not in found.stderr
     assert (path / "warehouse.duckdb").stat().st_mtime_ns == before
 
