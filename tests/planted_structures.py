@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ideal_folds
@@ -43,7 +43,7 @@ class Folded:
         return there & (self.plddt >= 70) if self.is_prediction else there
 
 
-def proteins(folder: Path, *, seed: int = 0) -> list[Folded]:
+def proteins(folder: Path, *, has_noise: bool = True, seed: int = 0) -> list[Folded]:
     """Draw proteins and write their files: half PDB, of which half are predictions; the others mmCIF."""
     rng = np.random.default_rng(seed)
     folder.mkdir()
@@ -68,7 +68,7 @@ def proteins(folder: Path, *, seed: int = 0) -> list[Folded]:
         one = Folded(accession, sequence, cluster, is_prediction, xyz, plddt, fired)
         _fire(one, rng, i)
         _fire_odd_noise(one, np.random.default_rng([seed, i]))
-        found.append(one)
+        found.append(one if has_noise else replace(one, fired=fired[:N_PLANTED]))
     return found
 
 

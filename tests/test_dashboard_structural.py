@@ -22,7 +22,7 @@ from tests.pages import opened
 def untested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A built warehouse with structures."""
     folder = tmp_path_factory.mktemp("pages").resolve()
-    path = planted.warehouse(folder, planted.proteins(folder / "files", n_noise=0))
+    path = planted.warehouse(folder, planted.proteins(folder / "files", has_noise=False))
     commands.build(path)
     return path
 
