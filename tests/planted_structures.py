@@ -111,7 +111,7 @@ def _fire(one: Folded, rng: np.random.Generator, number: int) -> None:
 
 
 def _fire_odd_noise(one: Folded, rng: np.random.Generator) -> None:
-    """Fire without regard to the fold: along the sequence in waves and runs, or here and there very strongly."""
+    """Fire without regard to the fold: along the sequence in waves, or here and there strongly."""
     n = len(one.sequence)
     at = np.arange(n)
     for feature in SMOOTH:
