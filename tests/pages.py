@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 import interplm_wh
+
+# A server looks through all installed packages for components once; Streamlit's harness does for every page.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 APP = str(Path(interplm_wh.__file__).parent / "dashboard" / "app.py")
 
