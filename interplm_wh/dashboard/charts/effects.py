@@ -17,7 +17,9 @@ def effects(rows: pl.DataFrame) -> ChartType:
     rows : DataFrame
         With what, effect, low, high, q; the first is drawn on top.
     """
-    names = alt.Y("what:N", sort=rows["what"].to_list(), title=None, axis=alt.Axis(labelLimit=260))
+    names = alt.Y(
+        "what:N", sort=rows["what"].to_list(), title=None, axis=alt.Axis(labelLimit=260, labelFlush=False)
+    )
     tooltip = [
         alt.Tooltip("what:N", title="effect"),
         alt.Tooltip("effect:Q", format="+.3f", title="mean"),

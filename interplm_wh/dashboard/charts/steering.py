@@ -109,7 +109,7 @@ def by_letter(rows: pl.DataFrame, *, length: int, dark: bool) -> ChartType:
         .encode(
             x=alt.X("left:Q", title="Residue", scale=alt.Scale(domain=[0.5, length + 0.5], nice=False)),
             x2="right:Q",
-            y=alt.Y("letter:N", title=None, axis=alt.Axis(ticks=False, labelOverlap=False)),
+            y=alt.Y("letter:N", title=None, axis=alt.Axis(ticks=False, labelOverlap=False, labelFlush=False)),
             color=colour,
             tooltip=[
                 alt.Tooltip("position:Q", format="d"),

@@ -52,7 +52,7 @@ def scan_map(cells: pl.DataFrame, sequence: str, *, is_signed: bool, dark: bool)
         "mutant:N",
         title=None,
         scale=alt.Scale(domain=list(LETTERS)),
-        axis=alt.Axis(ticks=False, labelOverlap=False, labelFont="monospace"),
+        axis=alt.Axis(ticks=False, labelOverlap=False, labelFlush=False, labelFont="monospace"),
     )
     shown = cells.with_columns(left=pl.col("position") - 0.5, right=pl.col("position") + 0.5)
     title = "Change of the feature" if is_signed else "Total change"
@@ -176,7 +176,12 @@ def residue_map(cells: pl.DataFrame, *, length: int, dark: bool) -> ChartType:
                 axis=alt.Axis(format="d", grid=False),
             ),
             x2="right:Q",
-            y=alt.Y("name:N", title="Feature", sort=names, axis=alt.Axis(ticks=False, labelOverlap=False)),
+            y=alt.Y(
+                "name:N",
+                title="Feature",
+                sort=names,
+                axis=alt.Axis(ticks=False, labelOverlap=False, labelFlush=False),
+            ),
             color=alt.Color(
                 "change:Q",
                 scale=_signed(most, dark=dark),

@@ -113,7 +113,7 @@ def _doses(run: dict[str, Any], summary: pl.DataFrame) -> None:
         shown,
         hide_index=True,
         column_config={
-            "n_positions": "measured", "kl": st.column_config.NumberColumn("divergence", format="scientific"),
+            "n_positions": "measured", "kl": st.column_config.NumberColumn("divergence", format="%.3g"),
             "p_true_before": st.column_config.NumberColumn("P(residue) before", format="%.3f"),
             "p_true_after": st.column_config.NumberColumn("after", format="%.3f"),
             "n_top_changed": "likeliest changed",
@@ -186,13 +186,13 @@ def _samples(values: dict[str, Any]) -> None:
     )
     st.dataframe(
         reader.rows(_SAMPLES, values).select(
-            "dose", "sample", "feature", "sequence", "n_changed", "pseudo_perplexity", "max_activation",
+            pl.col("dose").cast(pl.String).fill_null("without steering"),
+            "sample", "feature", "sequence", "n_changed", "pseudo_perplexity", "max_activation",
             "mean_activation",
         ),
         hide_index=True,
         height=300,
         column_config={
-            "dose": st.column_config.NumberColumn(format="%g", help="Empty: without steering."),
             "n_changed": "changed", "pseudo_perplexity": _NUMBER, "max_activation": _NUMBER,
             "mean_activation": _SMALL,
         },

@@ -40,8 +40,10 @@ _FEATURES = {
     "loss_variant": "largest loss by",
     "loss_position": "on the residue",
 }
+_MEASURES = {"log_odds": "log-odds of the PLM", "site_change": "site change", "total_change": "total change"}
 _CORRELATIONS = {
-    "feature": st.column_config.NumberColumn(format="%d"),
+    "measure": "beside the measured effect",
+    "feature": None,
     "n_variants": "variants",
     "n_changed": "that change it",
     "spearman": st.column_config.NumberColumn("Spearman", format="%.3f"),
@@ -268,8 +270,9 @@ def _measured(values: dict[str, Any], measurements: list[str], feature: int | No
         alt=f"{frame.counted(len(points), 'variant')} by measured effect and change; the correlations follow",
     )
     st.markdown(_said(correlations))
+    named = pl.format("feature {}", "feature").fill_null(pl.col("measure").replace(_MEASURES))
     st.dataframe(
-        correlations,
+        correlations.with_columns(measure=named),
         hide_index=True,
         height=260,
         column_config=_CORRELATIONS,
