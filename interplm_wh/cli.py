@@ -967,7 +967,7 @@ def export_sae(
 
 @cli.group()
 def remove() -> None:
-    """Take an SAE, proteins or a source of annotations out of the warehouse."""
+    """Take an SAE, proteins, a source of annotations or what is damaged out of the warehouse."""
 
 
 @remove.command("sae")
@@ -998,6 +998,15 @@ def remove_source(warehouse: Path, name: str) -> None:
     from interplm_wh.remove import remove_source
 
     show(remove_source(warehouse, name))
+
+
+@remove.command("damaged")
+@click.pass_obj
+def remove_damaged(warehouse: Path) -> None:
+    """Remove words, steering, variants and the like whose files are damaged, so that they can be made anew."""
+    from interplm_wh.remove_damaged import remove_damaged
+
+    show(remove_damaged(warehouse))
 
 
 def _need_one(files: tuple[Path, ...], other: str | None, what: str) -> None:

@@ -167,7 +167,7 @@ def _require_sound(tx: Transaction) -> None:
     )
     recorded = rows.to_arrow_table().to_pylist()
     with progress.track("comparing files with their checksums", total=len(recorded), unit="files") as bar:
-        faults = [fault for of in parts.misplaced(tx.con, tx.root).values() for fault in of.extra]
+        faults = [fault for of in parts.misplaced(tx.con, tx.locate).values() for fault in of.extra]
         for part in recorded:
             faults += parts.faults(tx.root, part)
             bar.advance(1)

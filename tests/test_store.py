@@ -170,6 +170,35 @@ def test_what_a_killed_writer_left_is_removed_and_what_lives_is_kept(
     assert staged(warehouse) == []
 
 
+def test_no_question_takes_a_damaged_table_for_an_empty_one(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    build.build(path)
+    with store.open(path) as wh:
+        kept = {t.name: t for t in catalogue.lake_tables() if wh.sql(f"from {t.name} limit 1").num_rows}
+    assert len(kept) > 10
+    for name in kept:
+        shutil.rmtree(path / "lake" / name)
+    other = "(values ('a'), ('b')) as other (letter)"
+    with store.open(path) as wh:
+        for name, table in kept.items():
+            questions = [
+                f"select count(*) from {name}", f"select exists (from {name})", f"from {name} limit 1",
+            ]  # fmt: skip
+            for column in table.columns:
+                c = f'"{column.name}"'
+                questions += [
+                    f"select count(*) from {name} where {c}::varchar = 'a'",
+                    f"select {c} from {name} where {c} is not null",
+                    f"select * from {other} where letter in (select {c}::varchar from {name})",
+                    f"select * from {other} where not exists (from {name} where {c}::varchar = letter)",
+                    f"select * from {other} left join {name} on {c}::varchar = letter",
+                    f"select max({c}) from (select * from {name}) where {c}::varchar > 'a' group by {c}",
+                ]
+            for sql in questions:
+                with pytest.raises(duckdb.Error, match=f"{name} cannot be read"):
+                    wh.sql(sql)
+
+
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[2])

@@ -11,6 +11,7 @@ from interplm_wh.ask.table import plain_table
 from interplm_wh.build import derived
 from interplm_wh.build.derived import Outdated
 from interplm_wh.controls import pairs
+from interplm_wh.store import parts
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Info:
         The rows of the questions of the same names in `sql/info/`.
     stale : dict of str to list of str
         For each SAE, the tables that are missing or older than what they are made from.
+    damaged : dict of str to str
+        What is wrong with the files of a table, where they are not as they were published.
     outdated : list of Outdated
         What other commands made that is older than what it was made from.
     """
@@ -39,6 +42,7 @@ class Info:
     storage: list[dict[str, Any]]
     stale: dict[str, list[str]]
     outdated: list[Outdated]
+    damaged: dict[str, str]
 
     def lines(self) -> list[str]:
         """Print it for people."""
@@ -53,7 +57,10 @@ class Info:
         if behind:
             lines.append("bring tables up to date with: interplm-wh build")
         lines += derived.again("older than the data", self.outdated)
-        if not behind and not self.outdated:
+        lines += [f"{table} cannot be read: {fault}" for table, fault in sorted(self.damaged.items())]
+        if self.damaged:
+            lines.append("what to do about files that are damaged says: interplm-wh verify")
+        if not behind and not self.outdated and not self.damaged:
             lines.append("every table is up to date")
         return lines
 
@@ -83,6 +90,7 @@ def info(warehouse: str | Path) -> Info:
         questions = {name: wh.sql(file.sql).to_pylist() for name, file in sqlfile.load_folder("info").items()}
         encoded = [row["sae"] for row in questions["saes"] if row["n_proteins"]]
         behind = build.stale(wh, encoded)
+        damaged = parts.first_faults(wh.con, wh.path.joinpath)
         return Info(
             wh.path,
             **questions,
@@ -92,6 +100,7 @@ def info(warehouse: str | Path) -> Info:
                 *pairs.outdated(wh),
                 *landscape.outdated(wh),
                 *variants.outdated(wh),
-                *interpret.outdated(wh),
+                *([] if "interpretations" in damaged else interpret.outdated(wh)),
             ],
+            damaged=damaged,
         )

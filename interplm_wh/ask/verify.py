@@ -48,9 +48,9 @@ class VerifyReport:
             *(f"  - {fault}" for fault in self.faults),
             *([step] if self.remakeable else ()),
             f"restore {other}damaged files from a copy; or take out what they belong to (interplm-wh remove) "
-            f"and add, encode and build it again; a scale ({SCALE}) is taken anew by: interplm-wh scale, a "
-            "measurement by: interplm-wh evaluate or score, a landscape by: cluster, suggestions and "
-            "rules by: suggest, rules, variants by: variants",
+            f"and add, encode and build it again; a scale ({SCALE}) is taken anew by: interplm-wh scale; what "
+            "other commands made (words, steering, variants, landscapes, evidence, suggestions, "
+            "measurements) is taken out by: interplm-wh remove damaged, and made anew by them",
         ]
 
 
@@ -78,7 +78,7 @@ def verify(warehouse: str | Path) -> VerifyReport:
                     damaged.add(part["table_name"])
                 bar.advance(1)
             faults += _weights_faults(wh)
-            for name, of_table in parts.misplaced(wh.con, wh.path).items():
+            for name, of_table in parts.misplaced(wh.con, wh.path.joinpath).items():
                 faults += of_table.extra
                 damaged.add(name)
             for table in tables:

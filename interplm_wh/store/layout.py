@@ -141,8 +141,10 @@ def lay_view(
             first = str(error).partition("\n")[0]
     if first is not None:
         broken = f"{table.name} cannot be read: {first}; {DAMAGED}"
-        columns = ", ".join(f"null::{c.sql_type} as {quote_identifier(c.name)}" for c in table.columns)
-        select = f"select {columns} where error({quote_literal(broken)}) is null"
+        failing = f"error({quote_literal(broken)})"
+        # Each column and the rows fail: a filter on a column that is known to be NULL would find no rows.
+        columns = ", ".join(f"{failing}::{c.sql_type} as {quote_identifier(c.name)}" for c in table.columns)
+        select = f"select {columns} where {failing} is null"
         con.execute(create_view(table, select, temporary=temporary))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,14 @@ from interplm_wh import schema
 from interplm_wh.store import files, ordered
 
 _RECORDED = """
-select f.table_name, f.folder, coalesce(list(p.path) filter (where p.path is not null), []) as paths
+select
+    f.table_name,
+    f.folder,
+    coalesce(list(p.path) filter (where p.path is not null), []) as paths,
+    coalesce(list(p.n_bytes) filter (where p.path is not null), []) as sizes
 from folders as f
 left join parts as p on f.folder = parse_dirpath(p.path)
-where f.is_current
+where f.is_current and ($table is null or f.table_name = $table)
 group by f.table_name, f.folder
 order by f.folder
 """
@@ -30,15 +34,27 @@ class Misplaced:
     Attributes
     ----------
     missing, extra : list of str
-        One sentence per recorded file that is not there, and per file that is not recorded.
+        One sentence per recorded file that is not there or has another size, and per file that is not
+        recorded.
     """
 
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
 
 
-def misplaced(con: duckdb.DuckDBPyConnection, root: Path) -> dict[str, Misplaced]:
-    """Compare the names of the files in all published folders with those that are recorded.
+def misplaced(
+    con: duckdb.DuckDBPyConnection, locate: Callable[[str], Path], *, table: str | None = None
+) -> dict[str, Misplaced]:
+    """Compare names and sizes of the files in all folders with those that are recorded.
+
+    Parameters
+    ----------
+    con : DuckDBPyConnection
+        With `folders` and `parts`.
+    locate : callable
+        Says where a folder is.
+    table : str, optional
+        Look at this one alone.
 
     Returns
     -------
@@ -46,22 +62,35 @@ def misplaced(con: duckdb.DuckDBPyConnection, root: Path) -> dict[str, Misplaced
         By table; only tables with a fault.
     """
     found: dict[str, Misplaced] = {}
-    for table, folder, paths in con.execute(_RECORDED).fetchall():
-        there = {f"{folder}/{file.name}" for file in (root / folder).glob("*.parquet")}
-        recorded = set(paths)
+    for name, folder, paths, sizes in con.execute(_RECORDED, {"table": table}).fetchall():
+        there = {f"{folder}/{file.name}": file.stat().st_size for file in locate(folder).glob("*.parquet")}
+        recorded = dict(zip(paths, sizes, strict=True))
         if there != recorded:
-            of_table = found.setdefault(table, Misplaced())
-            of_table.missing += [f"{path} is missing" for path in sorted(recorded - there)]
+            of_table = found.setdefault(name, Misplaced())
+            of_table.missing += [
+                _size_fault(path, there.get(path), recorded[path])
+                for path in sorted(recorded)
+                if there.get(path) != recorded[path]
+            ]
             of_table.extra += [
                 f"{path} stands in a published folder but is not recorded"
-                for path in sorted(there - recorded)
+                for path in sorted(there.keys() - recorded.keys())
             ]
     return found
 
 
-def first_faults(con: duckdb.DuckDBPyConnection, root: Path) -> dict[str, str]:
+def _size_fault(path: str, found: int | None, recorded: int) -> str:
+    if found is None:
+        return f"{path} is missing"
+    return f"{path} has {found:,} bytes instead of {recorded:,}"
+
+
+def first_faults(
+    con: duckdb.DuckDBPyConnection, locate: Callable[[str], Path], *, table: str | None = None
+) -> dict[str, str]:
     """Return, for each table whose files are not as recorded, the first sentence that says so."""
-    return {table: [*of.missing, *of.extra][0] for table, of in misplaced(con, root).items()}
+    found = misplaced(con, locate, table=table)
+    return {name: [*of.missing, *of.extra][0] for name, of in found.items()}
 
 
 def faults(root: Path, part: Mapping[str, Any]) -> list[str]:
@@ -82,8 +111,8 @@ def faults(root: Path, part: Mapping[str, Any]) -> list[str]:
     path = root / part["path"]
     if not path.is_file():
         return [f"{part['path']} is missing"]
-    if path.stat().st_size != part["n_bytes"]:
-        return [f"{part['path']} has {path.stat().st_size:,} bytes instead of {part['n_bytes']:,}"]
+    if (size := path.stat().st_size) != part["n_bytes"]:
+        return [_size_fault(part["path"], size, part["n_bytes"])]
     if files.sha256(path) != part["sha256"]:
         return [f"{part['path']} was changed: its checksum is not the recorded one"]
     try:

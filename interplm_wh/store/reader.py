@@ -64,7 +64,7 @@ class Warehouse:
             raise
         self.con.execute("use wh")
         folders = catalogue.current_folders(self.con)
-        faults = parts.first_faults(self.con, self.path)
+        faults = parts.first_faults(self.con, self.path.joinpath)
         for table in catalogue.lake_tables():
             paths = [self.path / folder for folder in folders.get(table.name, ())]
             layout.lay_view(self.con, table, paths, temporary=True, fault=faults.get(table.name))

@@ -222,10 +222,11 @@ class Transaction:
             catalogue.create_views(
                 self.con,
                 {name: [self.locate(f) for f in paths] for name, paths in folders.items()},
-                faults=parts.first_faults(self.con, self.root),
+                faults=parts.first_faults(self.con, self.locate),
             )
         else:
-            layout.lay_view(self.con, schema.table(only), self.folder_paths(only))
+            fault = parts.first_faults(self.con, self.locate, table=only).get(only)
+            layout.lay_view(self.con, schema.table(only), self.folder_paths(only), fault=fault)
 
     def lay_macros(self) -> None:
         """Make the macros, which most writers have no use for, in the working copy."""
