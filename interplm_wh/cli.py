@@ -1003,7 +1003,7 @@ def remove_source(warehouse: Path, name: str) -> None:
 @remove.command("damaged")
 @click.pass_obj
 def remove_damaged(warehouse: Path) -> None:
-    """Remove words, steering, variants and the like whose files are damaged, so that they can be made anew."""
+    """Remove words, steering, variants and the like whose files are damaged, to be made anew."""
     from interplm_wh.remove_damaged import remove_damaged
 
     show(remove_damaged(warehouse))

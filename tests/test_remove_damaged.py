@@ -50,8 +50,8 @@ def test_words_whose_file_is_damaged_are_neither_empty_nor_written_over(describe
     assert "up to date" not in told
     assert "interplm-wh remove damaged" in "\n".join(verify(described).lines())
     assert remove_damaged(described).lines() == [
-        f"removed interpretation_verdicts of {SAE}, interpretations of {SAE}; the commands that made them make "
-        "them anew"
+        f"removed interpretation_verdicts of {SAE}, interpretations of {SAE}; the commands that made them "
+        "make them anew"
     ]
     assert verify(described).is_sound and n_rows(described, "interpretations") == 0
     assert n_rows(described, "interpretation_predictions") > 0

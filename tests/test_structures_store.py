@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from annotations_helpers import ask, put_proteins
-from structure_files import NAMES, SEQUENCE, cif_atom, lines, loop, placed, structures, write
+from structure_files import NAMES, SEQUENCE, atom, cif_atom, lines, loop, placed, seqres, structures, write
 
 import interplm_wh
 from interplm_wh import store
@@ -337,3 +338,48 @@ def test_the_command_says_what_it_did_and_which_package_it_lacks(two: Path, tmp_
     )
     assert done.returncode == 1
     assert "pip install 'interplm-wh[dashboard]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ({"x": float("nan")}, "has no protein chain"),
+        ({"x": 0.0}, "has 50 C-alphas at 1 places"),
+        (None, "spread over"),
+    ],
+)
+def test_a_file_without_places_takes_the_place_of_nothing(
+    two: Path, tmp_path: Path, place: dict[str, float] | None, message: str
+) -> None:
+    add_structures(two, [write(tmp_path / "P12345.pdb", lines(SEQUENCE))])
+    before = placed(two, "P12345:A")
+    rows = [
+        atom(NAMES[one], i + 1, **(place or dict.fromkeys("xyz", 180.0 * i)))
+        for i, one in enumerate(SEQUENCE)
+    ]
+    (tmp_path / "bad").mkdir()
+    bad = write(tmp_path / "bad" / "P12345.pdb", seqres(SEQUENCE), rows)
+    other = write(tmp_path / "other.pdb", lines(SEQUENCE))
+    with pytest.raises(InputError, match=message):
+        add_structures(two, [bad, other])
+    report = add_structures(two, [bad, other], skip_bad=True)
+    assert [message in fault for fault in report.bad] == [True]
+    assert [row["structure"] for row in report.placed] == ["other:A"]
+    assert placed(two, "P12345:A") == before and len(before) == 50
+    assert verify(two).is_sound
+
+
+def test_a_damaged_file_names_the_one_that_was_left_out_for_it(two: Path, tmp_path: Path) -> None:
+    whole = write(tmp_path / "x.pdb", lines(SEQUENCE))
+    (tmp_path / "x.cif").write_text("data_x\nloop_\n_atom_site.id\n")
+    with pytest.raises(InputError, match=f"(?s)x.cif.*{re.escape(str(whole))} is left out: x.cif says more"):
+        add_structures(two, [tmp_path], skip_bad=True)
+
+
+def test_a_chain_whose_residues_are_all_missing_is_refused(two: Path, tmp_path: Path) -> None:
+    atoms = [cif_atom(NAMES[one], i, i) | {"Cartn_x": "1e300"} for i, one in enumerate(SEQUENCE, start=1)]
+    scheme = [{"asym_id": "A", "seq_id": i, "mon_id": NAMES[one]} for i, one in enumerate(SEQUENCE, start=1)]
+    path = tmp_path / "x.cif"
+    path.write_text("data_x\n" + loop("atom_site", atoms) + loop("pdbx_poly_seq_scheme", scheme))
+    with pytest.raises(InputError, match="no C-alpha with coordinates"):
+        add_structures(two, [path])

@@ -44,12 +44,12 @@ class VerifyReport:
         step = f"delete the damaged files of {', '.join(self.remakeable)}, then run: interplm-wh build"
         other = "other " if self.remakeable else ""
         return [
-            f"{checked}: {len(self.faults)} faults",
+            f"{checked}: {len(self.faults):,} fault{'s' if len(self.faults) > 1 else ''}",
             *(f"  - {fault}" for fault in self.faults),
             *([step] if self.remakeable else ()),
             f"restore {other}damaged files from a copy; or take out what they belong to (interplm-wh remove) "
-            f"and add, encode and build it again; a scale ({SCALE}) is taken anew by: interplm-wh scale; what "
-            "other commands made (words, steering, variants, landscapes, evidence, suggestions, "
+            f"and add, encode and build it again; a scale ({SCALE}) is taken anew by: interplm-wh scale; "
+            "what other commands made (words, steering, variants, landscapes, evidence, suggestions, "
             "measurements) is taken out by: interplm-wh remove damaged, and made anew by them",
         ]
 

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from interplm_wh.errors import InputError
 from interplm_wh.structures.atoms import HeavyAtoms
 from interplm_wh.structures.file import StructureFile
@@ -142,7 +144,7 @@ def read_model(file: StructureFile, path: Path) -> Model:
     require_extra()
     from interplm_wh.structures import mmcif, pdb
 
-    with parsing(path):
+    with parsing(path), np.errstate(over="ignore"):  # what is too large for a coordinate is infinite
         model = pdb.read(file.text) if file.format == "pdb" else mmcif.read(file.text)
     _check_names(model, path)
     if not model.chains:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from interplm_wh.errors import InputError
 from interplm_wh.store import layout
 from interplm_wh.structures import geometry
 from interplm_wh.structures.chains import Chain, Model
@@ -104,6 +106,20 @@ def residue_rows(file: StructureFile, model: Model, match: Match) -> list[dict[s
     return rows
 
 
+def _require_places(chain: Chain, alphas: Sequence[tuple[float, float, float] | None]) -> None:
+    """Refuse a chain of which nothing is known but its sequence."""
+    if not alphas:
+        raise InputError(
+            f"chain {chain.name} has no C-alpha with coordinates at a residue of the protein; mend or leave "
+            "it out"
+        )
+    if len(alphas) > 2 * len(set(alphas)):
+        raise InputError(
+            f"chain {chain.name} has {len(alphas):,} C-alphas at {len(set(alphas)):,} places, which no "
+            "protein has; mend its coordinates"
+        )
+
+
 def _is_plddt(model: Model, match: Match) -> bool:
     """Whether what a file gives as B-factors is pLDDT: of a prediction of AlphaFold, within its bounds."""
     here = [r for r in placed(match.chain, match.fit) if r.ca is not None]
@@ -112,8 +128,15 @@ def _is_plddt(model: Model, match: Match) -> bool:
 
 
 def structure_row(file: StructureFile, model: Model, match: Match) -> dict[str, Any]:
-    """Return the row of `structures`."""
+    """Return the row of `structures`.
+
+    Raises
+    ------
+    InputError
+        If no residue of the protein has a place of its own.
+    """
     here = [r for r in placed(match.chain, match.fit) if r.ca is not None]
+    _require_places(match.chain, [r.ca for r in here])
     plddt = [r.b_factor for r in here if r.b_factor is not None]
     return {
         "structure": structure_id(file.name, match.chain.name),

@@ -75,14 +75,15 @@ class StructureWriter:
         Raises
         ------
         InputError
-            If two of its chains have one name.
+            If two of its chains have one name, or atoms lie where no protein has them; nothing is taken.
         """
         once = {match.chain.name for match in matches}
         if len(once) < len(matches):
             raise InputError("two of its chains have one name; name them apart")
-        for match in matches:
-            self._structures.append(rows.structure_row(file, model, match))
-            self._residues += rows.residue_rows(file, model, match)
+        structures = [rows.structure_row(file, model, match) for match in matches]
+        residues = [row for match in matches for row in rows.residue_rows(file, model, match)]
+        self._structures += structures
+        self._residues += residues
         if len(self._residues) >= _FLUSH_ROWS:
             self._flush()
         target = self._tx.root / rows.file_path(file)
