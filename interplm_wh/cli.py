@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import click
+from click.core import ParameterSource
 
 from interplm_wh import __version__
 from interplm_wh.errors import InterplmError
@@ -41,8 +44,17 @@ class _Report(Protocol):
 
 def show(report: _Report) -> None:
     """Print a report to standard output."""
+    root = click.get_current_context().find_root()
     for line in report.lines():
-        click.echo(line)
+        click.echo(_pointed(line, root))
+
+
+def _pointed(text: str, root: click.Context) -> str:
+    """Return text whose commands are about the warehouse that was named: they are copied as they are."""
+    if root.get_parameter_source("warehouse") is not ParameterSource.COMMANDLINE:
+        return text
+    words = f"interplm-wh -w {shlex.quote(str(root.params['warehouse']))} "
+    return re.sub(rf"\binterplm-wh (?=(?:{'|'.join(cli.commands)})\b)", lambda _: words, text)
 
 
 def _folder(_ctx: click.Context, _param: click.Parameter, text: str) -> Path:
@@ -678,7 +690,7 @@ def interpret(
     The key is taken from $OPENAI_API_KEY. The cost is said before anything is sent; private proteins never
     are. The same command goes on where it was cut off, and pays for nothing twice.
     """
-    from interplm_wh.interpret import Cost, interpret
+    from interplm_wh.interpret import Cost, InterpretReport, interpret
 
     if features and (refused := _options(ctx, {"sample", "seed"})):
         raise click.UsageError(f"{refused} cannot go with --feature")
@@ -697,6 +709,8 @@ def interpret(
         timeout=timeout, max_tokens=max_tokens,
     )  # fmt: skip
     show(report)
+    if isinstance(report, InterpretReport) and not report.n_described:
+        raise SystemExit(1)
 
 
 @cli.command()
@@ -774,7 +788,7 @@ def rules(warehouse: Path, sae: str | None, concepts: tuple[str, ...], form: str
 @click.option("--mask", default="all", show_default=True, metavar="all|none|1-5,9",
               help="Mask and measure each residue in turn, or these; none: the PLM sees all.")  # fmt: skip
 @click.option("--controls", "n_controls", default=100, show_default=True, type=click.IntRange(min=0),
-              help="Other live features to move as far; 0 for none.")  # fmt: skip
+              help="Other live features to move as far, 100 or more; 0 for none.")  # fmt: skip
 @click.option("--watch", metavar="all|1-5,9", help="Where controls are compared; 8 + 8 residues by default.")
 @click.option(
     "--read", multiple=True, help="SAE in which the moves of other features are read; repeat for more."
@@ -1053,15 +1067,16 @@ def main() -> None:
     except InterplmError as error:
         if debug:
             raise
-        _fail(str(error))
+        _fail(str(error), arguments)
     except Exception as error:  # the outermost boundary: a user sees no traceback
         if debug:
             raise
-        _fail(explain(error))
+        _fail(explain(error), arguments)
 
 
-def _fail(message: str) -> None:
-    click.echo(f"Error: {message}", err=True)
+def _fail(message: str, arguments: Sequence[str] = ()) -> None:
+    root = cli.make_context("interplm-wh", list(arguments), resilient_parsing=True)
+    click.echo(f"Error: {_pointed(message, root)}", err=True)
     raise SystemExit(1)
 
 

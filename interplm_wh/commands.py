@@ -16,6 +16,7 @@ from interplm_wh.landscape import cluster
 from interplm_wh.pipeline import run_pipeline as run
 from interplm_wh.plm.shuffle import shuffle
 from interplm_wh.remove import remove_proteins, remove_sae, remove_source
+from interplm_wh.remove_damaged import remove_damaged
 from interplm_wh.rules import rules
 from interplm_wh.sae import add_sae, export_sae
 from interplm_wh.split import split
@@ -47,6 +48,7 @@ __all__ = [
     "init",
     "interpret",
     "query",
+    "remove_damaged",
     "remove_proteins",
     "remove_sae",
     "remove_source",

@@ -11,8 +11,8 @@ import pytest
 import interplm_wh
 from interplm_wh import commands
 from interplm_wh.ask import verify
+from interplm_wh.commands import remove_damaged
 from interplm_wh.errors import CheckError
-from interplm_wh.remove_damaged import remove_damaged
 from interplm_wh.variants import variants
 from tests import varied
 from tests.worded import SAE

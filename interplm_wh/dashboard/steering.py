@@ -55,9 +55,10 @@ def curve(rows: pl.DataFrame) -> None:
     watched = rows["n_watched"].drop_nulls()
     if len(watched):
         n_controls = rows["n_controls"].drop_nulls()[0]
+        line = "dashed" if rows["dose"].n_unique() > 1 else "the line"
         st.caption(
             f"Mean over the positions at which controls were compared. Band: where nine of ten of "
-            f"{n_controls:,} controls lie, other live features moved as far; dashed: their median."
+            f"{n_controls:,} controls lie, other live features moved as far; {line}: their median."
         )
     else:
         st.caption("Mean over all measured positions. Without controls, nothing says how much that is.")

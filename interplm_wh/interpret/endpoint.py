@@ -111,7 +111,7 @@ class Endpoint:
         DownloadError
             If the endpoint takes no prompt at all: the key, the model or the address is wrong.
         """
-        waited, failure, attempt = 0.0, "", 0
+        waited, failure, attempt, started = 0.0, "", 0, time.monotonic()
         while attempt < self._most_tries and not self._stop.is_set():
             asked: float | None = None
             form = self._form
@@ -139,7 +139,8 @@ class Endpoint:
             self._stop.wait(wait)
             waited += wait
         raise UnansweredError(
-            f"no answer in {attempt} tries over {waited:.0f} s (last: {failure or 'stopped'})"
+            f"no answer in {attempt} tries over {time.monotonic() - started:.0f} s "
+            f"(last: {failure or 'stopped'})"
         )
 
     @property
@@ -175,6 +176,12 @@ class Endpoint:
 
     def _refuse(self, error: openai.APIStatusError, failure: str) -> None:
         status = error.status_code
+        if 300 <= status < 400:
+            target = self.masked(plain(error.response.headers.get("location", "nowhere")))[:SHOWN]
+            raise DownloadError(
+                f"{self._url} sends on to {target}, which is not followed with a key; if it is the endpoint, "
+                "name it with --base-url"
+            ) from None
         if status in _OF_THE_PROMPT:
             raise NotTakenError(f"the endpoint does not take the prompt ({failure})") from None
         no_money = status == 429 and error.code == "insufficient_quota"

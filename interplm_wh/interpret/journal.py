@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from interplm_wh import schema
-from interplm_wh.errors import LockedError
+from interplm_wh.errors import InputError, LockedError
 from interplm_wh.store import Warehouse, layout
 from interplm_wh.store.lock import try_lock
 from interplm_wh.store.staging import sync
@@ -26,6 +26,7 @@ from interplm_wh.store.staging import sync
 log = logging.getLogger(__name__)
 TABLE = "interpretation_prompts"
 Row = dict[str, Any]
+_ROOM = 4_000_000  # bytes: prompts and answers of all that may be on the way
 _KNOWN = (
     "select sha256, status, reason, answer, n_tokens_in, n_tokens_out from interpretation_prompts "
     "where model = $model and endpoint = $endpoint"
@@ -51,6 +52,21 @@ class Journal:
         """Return the row of a prompt that was answered, or None."""
         with self._lock:
             return self.fresh.get(sha256) or self._published.get(sha256)
+
+    def require_room(self) -> None:
+        """Refuse to go on where the next answer might not fit on the disk: it would be paid for in vain.
+
+        Raises
+        ------
+        InputError
+        """
+        assert self._handle is not None
+        room = os.fstatvfs(self._handle.fileno())
+        if room.f_bavail * room.f_frsize < _ROOM:
+            raise InputError(
+                f"less than {_ROOM // 1_000_000} MB are free where answers are kept, so that nothing more is "
+                "sent; make room, then run the command again"
+            )
 
     def keep(self, row: Row) -> None:
         """Keep a row; it is on the disk when this returns."""

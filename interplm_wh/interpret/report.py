@@ -48,8 +48,8 @@ class InterpretReport:
     Attributes
     ----------
     sae, model : str
-    n_features, n_scored, n_private : int
-        Features that were asked about; those with words and predictions; private proteins left out.
+    n_features, n_described, n_scored, n_private : int
+        Features that were asked about; those with words; with predictions, too; private proteins left out.
     failures : tuple of (int, str)
         Features without words or predictions, and why.
     n_sent, n_tokens_in, n_tokens_out : int
@@ -64,6 +64,7 @@ class InterpretReport:
     sae: str
     model: str
     n_features: int
+    n_described: int
     n_scored: int
     n_private: int
     failures: tuple[tuple[int, str], ...]

@@ -120,7 +120,8 @@ def interpret(
         money = (session.n_tokens_in * price_in + session.n_tokens_out * price_out) / 1e6
     failures = tuple((o.feature, o.reason) for o in outcomes if o.reason is not None)
     return InterpretReport(
-        sae, model, len(found), sum(o.predictions is not None for o in outcomes), choice.n_private, failures,
+        sae, model, len(found), sum(o.words is not None for o in outcomes),
+        sum(o.predictions is not None for o in outcomes), choice.n_private, failures,
         session.n_sent, session.n_tokens_in, session.n_tokens_out, money, tuple(beside),
         time.monotonic() - started,
     )  # fmt: skip

@@ -94,7 +94,7 @@ class Session:
         UnansweredError, DownloadError
             If the endpoint gives none.
         InputError
-            If a sequence in it is private.
+            If a sequence in it is private, or the disk is full.
         """
         key = self._asking.key(prompt)
         with self._lock:
@@ -108,6 +108,7 @@ class Session:
         if self._endpoint is None or self._warehouse is None:
             raise NotKeptError(prompt)
         refuse_private(self._warehouse, prompt)
+        self._journal.require_room()
         reply = self._endpoint.ask(prompt)
         status, reason = "valid", None
         if reply.refusal is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interplm_wh.ask.table import number, plain_table
+from interplm_wh.steer.prepare import FEWEST_CONTROLS
 
 _COLUMNS = {
     "dose": "dose",
@@ -72,7 +73,7 @@ class SteerReport:
         if self.n_controls < self.n_asked:
             lines.append(
                 f"only {self.n_controls:,} other features are live, fewer than the {self.n_asked:,} controls "
-                "asked for: the percentile is coarse"
+                f"asked for{': the percentile is coarse' if self.n_controls < FEWEST_CONTROLS else ''}"
             )
         kept = f"kept in steering_runs, steering_effects and four more tables; {self.seconds:,.1f} s"
         return [*lines, kept]

@@ -163,13 +163,18 @@ def _chosen(warehouse: str | Path, sql: str | None) -> list[int]:
         return []
     from interplm_wh.ask import query
 
-    rows = query(warehouse, sql)
-    values = rows["feature"].to_pylist() if "feature" in rows.column_names else []
-    if not values or not all(isinstance(value, int) for value in values):
-        raise InputError(
-            f"--feature-sql: it gives {rows.num_rows:,} rows with {', '.join(rows.column_names)}; one row at "
-            "least, and a column feature of whole numbers, are needed"
-        )
+    needed = "give one SELECT with a column feature of whole numbers, and one row at least"
+    try:
+        rows = query(warehouse, sql)
+    except InputError as error:
+        raise InputError(f"--feature-sql: {error}; {needed}") from None
+    if "feature" not in rows.column_names:
+        raise InputError(f"--feature-sql has the columns {', '.join(rows.column_names)}; {needed}")
+    values = rows["feature"].to_pylist()
+    if wrong := [value for value in values if not isinstance(value, int)]:
+        raise InputError(f"--feature-sql: {wrong[0]!r} is no feature; {needed}")
+    if not values:
+        raise InputError(f"--feature-sql finds no row; {needed}")
     return [int(value) for value in values]
 
 

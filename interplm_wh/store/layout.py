@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from interplm_wh.errors import InputError
+from interplm_wh.errors import InputError, NotThereError
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.schema import Table
 
@@ -62,6 +63,12 @@ def new_folder_name(table: str, *, sae: str | None = None) -> str:
     if sae is not None:
         base = base / f"sae={sae}"
     return str(base / uuid.uuid4().hex)
+
+
+def no_warehouse(path: Path | str) -> NotThereError:
+    """Return the error for a folder that is no warehouse."""
+    words = shlex.quote(str(path))
+    return NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {words} init")
 
 
 def weights(root: Path, sae: str) -> Path:

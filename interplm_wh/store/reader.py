@@ -47,7 +47,7 @@ class Warehouse:
         self.path = layout.root_of(path)
         self._own_macros = own_macros
         if not (self.path / layout.CATALOGUE).is_file():
-            raise NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {path} init")
+            raise layout.no_warehouse(path)
         self._lock = threading.RLock()
         self._open()
 

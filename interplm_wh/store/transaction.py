@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from interplm_wh import __version__, schema
-from interplm_wh.errors import CheckError, InputError, NotThereError, faults_message
+from interplm_wh.errors import CheckError, InputError, faults_message
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.store import catalogue, checks, files, layout, lock, ordered, parts, published
 from interplm_wh.store.staging import Staging, remove_leftovers, stage
@@ -384,7 +384,7 @@ def hold(path: str | Path, *, command: str, wait_seconds: float = SHORT_WAIT) ->
     """
     root = layout.root_of(path)
     if not (root / layout.CATALOGUE).exists() and command != "init":
-        raise NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {path} init")
+        raise layout.no_warehouse(path)
     with lock.hold(root / layout.LOCK, command, wait_seconds=wait_seconds):
         published.refuse_log(root)
         remove_leftovers(root, lambda: named_folders(root))

@@ -50,6 +50,8 @@ class VariantsReport:
         Residues of those that were compared now.
     min_change : float
         Changes of normalised activation up to this were left out.
+    is_chosen : bool
+        Whether features were named, by which alone the variants are ranked.
     ranking : pa.Table
         The rows of `variant_ranking` for the variants that were asked for.
     features : pa.Table
@@ -71,6 +73,7 @@ class VariantsReport:
     n_made: int
     n_residues: int
     min_change: float
+    is_chosen: bool
     ranking: pa.Table
     features: pa.Table
     measurement: str
@@ -86,11 +89,12 @@ class VariantsReport:
         n_silent = sum(1 for total in self.ranking["total_change"].to_pylist() if not total)
         said = [
             f"{self.accession} with {self.sae}: {self.n_variants:,} variants, {self.n_made:,} compared now; "
-            f"changes of activation above {self.min_change:g} count; {n_silent:,} change nothing",
+            f"changes of activation above {self.min_change:g} count; {n_silent:,} change "
+            f"{'none of the features that were named' if self.is_chosen else 'nothing'}",
             "",
             *_table(_RANKING, rows),
             "",
-            f"Features that the variants of {self.accession} change most:",
+            f"Features that all variants of {self.accession} change most, those of earlier runs included:",
             "",
             *_table(_FEATURES, self.features.slice(0, _BEST_FEATURES).to_pylist()),
             *self._correlated(),
@@ -177,6 +181,7 @@ def made_report(
         n_made=n_made,
         n_residues=n_made * len(target.sequence),
         min_change=floor,
+        is_chosen=bool(features),
         ranking=ranking,
         features=changed,
         measurement=name,

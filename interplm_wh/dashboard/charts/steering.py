@@ -135,21 +135,29 @@ def by_dose(rows: pl.DataFrame) -> ChartType:
     """
     # At the watched positions, where controls were measured as well; at all where there are none.
     shown = _sided(rows).with_columns(effect=pl.coalesce("watched_kl", "kl"))
-    x = alt.X("dose:Q", title="Dose (1: the feature's scale, or what it was)")
+    title_of_x, doses = "Dose (1: the feature's scale, or what it was)", shown["dose"].unique().to_list()
+    x = alt.X("dose:Q", title=title_of_x)
+    if len(doses) == 1:  # neither an area nor a line has one point
+        scale = alt.Scale(domain=[doses[0] - 1, doses[0] + 1])
+        x = alt.X("dose:Q", title=title_of_x, scale=scale, axis=alt.Axis(values=doses, format="g"))
     title = "Divergence (nats)"
     parts: list[alt.Chart] = []
     if rows["control_low"].drop_nulls().len():
         base = alt.Chart(shown.filter(pl.col("control_low").is_not_null()))
         band = alt.Tooltip("control_low:Q", title="controls from", format=".3g")
+        wide = base.mark_area(opacity=0.25) if len(doses) > 1 else base.mark_bar(opacity=0.25, size=60)
+        middle = base.mark_line(strokeDash=[4, 3], color=PLAIN)
+        if len(doses) == 1:
+            middle = base.mark_tick(color=PLAIN, size=60, orient="horizontal")
         parts += [
-            base.mark_area(opacity=0.25).encode(
+            wide.encode(
                 x=x,
                 y=alt.Y("control_low:Q", title=title),
                 y2="control_high:Q",
                 color=alt.Color("side:N", scale=_COLOURS, legend=None),
                 tooltip=[band, alt.Tooltip("control_high:Q", title="to", format=".3g")],
             ),
-            base.mark_line(strokeDash=[4, 3], color=PLAIN).encode(x=x, y="control_median:Q", detail="side:N"),
+            middle.encode(x=x, y="control_median:Q", detail="side:N"),
         ]
     lines = (
         alt.Chart(shown)

@@ -105,8 +105,8 @@ def _doses(run: dict[str, Any], summary: pl.DataFrame) -> None:
     shown = summary.select(
         "dose",
         pl.when("is_touched").then(pl.lit("edited")).otherwise(pl.lit("not edited")).alias("positions"),
-        "n_positions", "kl", "p_true_before", "p_true_after", "n_top_changed", "kl_percentile",
-        "p_true_percentile",
+        "n_positions", "kl", "p_true_before", "p_true_after", "n_top_changed", "watched_kl", "control_median",
+        "kl_percentile", "p_true_percentile",
     )  # fmt: skip
     percentile = st.column_config.NumberColumn(format="%.1f", help="Share of controls with a lower effect.")
     st.dataframe(
@@ -117,6 +117,12 @@ def _doses(run: dict[str, Any], summary: pl.DataFrame) -> None:
             "p_true_before": st.column_config.NumberColumn("P(residue) before", format="%.3f"),
             "p_true_after": st.column_config.NumberColumn("after", format="%.3f"),
             "n_top_changed": "likeliest changed",
+            "watched_kl": st.column_config.NumberColumn(
+                "beside controls", format="%.3g", help="Divergence where controls were compared, as drawn."
+            ),
+            "control_median": st.column_config.NumberColumn(
+                "of controls", format="%.3g", help="The median of theirs, at the same positions."
+            ),
             "kl_percentile": {**percentile, "label": "percentile"},
             "p_true_percentile": {**percentile, "label": "of the change of P"},
         },
