@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -289,6 +290,16 @@ def test_a_damaged_warehouse_is_said_to_be_so_and_verify_is_named(tmp_path: Path
         assert done.returncode == 1, (words, said)
         assert "verify" in said, (words, said)
         assert "--debug" not in said and str(lab) not in said, (words, said)
+
+
+def test_hints_name_the_warehouse_that_was_named(built: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(built, tmp_path / "it's here")
+    next((path / "lake" / "proteins").rglob("*.parquet")).unlink()
+    words = f"interplm-wh -w {shlex.quote(str(path))} verify"
+    assert words in run("-w", path, "query", "from proteins").stderr.decode()
+    assert words in run("-w", path, "info").stderr.decode() + run("-w", path, "info").stdout.decode()
+    by_name = run("query", "from proteins", env={"INTERPLM_WH": str(path)}).stderr.decode()
+    assert "interplm-wh verify" in by_name and words not in by_name
 
 
 def test_an_sae_can_be_removed_although_proteins_are_damaged(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_a_damaged_file_is_said_in_words(path: Path, monkeypatch: pytest.MonkeyP
     assert not app.exception
     assert [error.value for error in app.error] == ["The warehouse cannot be read as it is."]
     assert "feature_stats" in app.code[0].value and "interplm-wh verify" in app.code[0].value
-    with pytest.raises(InputError, match="bytes instead of .*; see: interplm-wh verify"):
+    with pytest.raises(InputError, match=r"bytes instead of .*; see: interplm-wh verify"):
         query(path, "from feature_stats")
 
 

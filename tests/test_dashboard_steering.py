@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import interplm_wh
+from interplm_wh.dashboard.charts.steering import by_dose
 from interplm_wh.steer import steer
 from tests import steered
 from tests.pages import opened, said, sound
@@ -116,3 +117,17 @@ def test_the_page_of_a_feature_has_its_curve_or_the_command(
     assert "On P1, set at 2\\\\-4" in json.dumps(said(sound(app))) or "On P1, set at 2-4" in said(app)
     bare = opened(warehouse, monkeypatch, "feature", sae="wide", feature="5")
     assert "steer --sae wide --feature 5" in "\n".join(block.value for block in bare.code)
+
+
+def test_a_single_dose_is_drawn_with_its_band(warehouse: Path) -> None:
+    found = rows(warehouse, "from steering_summary('wide') where accession = 'P1' and not is_touched")
+    one = found.filter(pl.col("n_controls") > 0, pl.col("dose") == 1).head(1)
+    assert len(one) == 1
+    band, middle, _ = by_dose(one).to_dict()["layer"][0]["layer"]
+    assert (band["mark"]["type"], middle["mark"]["type"]) == ("bar", "tick")
+    assert (
+        band["encoding"]["y"]["field"] == "control_low" and band["encoding"]["y2"]["field"] == "control_high"
+    )
+    assert band["encoding"]["x"]["scale"]["domain"] == [0, 2]
+    several = by_dose(found.filter(pl.col("n_controls") > 0)).to_dict()
+    assert several["layer"][0]["layer"][0]["mark"]["type"] == "area"

@@ -323,7 +323,7 @@ def test_an_endpoint_that_is_not_there_changes_nothing(root: Path, model: Model)
     (refusal(401, "wrong key"), "status 401: wrong key.*OPENAI_API_KEY"),
     (refusal(404, "no such model"), "status 404: no such model.*--model"),
     (refusal(429, "pay first", code="insufficient_quota"), "status 429: pay first"),
-    (Reply(status=302, headers={"location": "http://127.0.0.1:9/elsewhere"}), "status 302"),
+    (Reply(status=302, headers={"location": "http://127.0.0.1:9/x"}), "sends on to .*/x, .*--base-url"),
 ])  # fmt: skip
 def test_a_wrong_key_or_model_ends_at_once(root: Path, model: Model, bad: Reply, message: str) -> None:
     model.answer = lambda request: bad
@@ -419,6 +419,22 @@ def called(
         [sys.executable, "-m", "interplm_wh", *first, "-w", str(root), *arguments], capture_output=True,
         text=True, check=False, env=environment(key, **more), stdin=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def test_a_run_without_any_words_fails(root: Path, model: Model) -> None:
+    model.answer = lambda request: completion("no")
+    words = ("--sae", SAE, "--model", "m", "--base-url", model.url, "--yes", "--feature", "0")
+    done = called(root, "interpret", *words)
+    assert done.returncode == 1 and "1 features, 0 scored" in done.stdout, done.stderr
+
+
+def test_nothing_is_sent_where_no_answer_could_be_kept(
+    root: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "_ROOM", 2**62)
+    with pytest.raises(InputError, match="are free where answers are kept"):
+        run(root, model, 0)
+    assert model.n_calls == 0
 
 
 def test_a_killed_run_loses_nothing_and_pays_nothing_twice(root: Path, model: Model) -> None:

@@ -350,8 +350,16 @@ def test_features_may_be_chosen_by_sql(copy: Path) -> None:
     sql = "select feature from features where sae = 'wide' and max_activation > 0 order by feature limit 2"
     steer(copy, "wide", features_sql=sql, scale=[0], proteins=["P0"], mask="none", n_controls=0, device="cpu")
     assert rows(copy, "from steering_runs")["features"].to_list() == ["1,2"]
-    for bad in ("select 1 as x", "select feature from features where false"):
-        with pytest.raises(InputError, match="column feature of whole numbers"):
+    wrong = {
+        "select 1 as x": "has the columns x;",
+        "select feature from features where false": "finds no row;",
+        "select 'a' as feature": "'a' is no feature;",
+        "select null::int as feature": "None is no feature;",
+        "select nothing from features": "--feature-sql: .*nothing",
+        "drop table saes": "--feature-sql: ",
+    }
+    for bad, message in wrong.items():
+        with pytest.raises(InputError, match=rf"(?s){message}.*column feature of whole numbers"):
             steer(copy, "wide", features_sql=bad, scale=[0], proteins=["P0"])
 
 
