@@ -580,6 +580,7 @@ def test_all_faults_of_a_file_are_in_one_message(built: Path, tmp_path: Path) ->
         ("name,DMS_score\nM1A,1\n", "DMS_score", "no column mutant or mutation or variant"),
         ("mutant,score\nM1A,1\n", "DMS_score", "no column DMS_score"),
         (">P\nMKV\n", "DMS_score", "no column mutant"),
+        ("mutant,variant,DMS_score\nM1A,M1C,1\n", "DMS_score", "has the columns mutant and variant"),
     ],
 )
 def test_a_file_that_cannot_be_taken_says_why(

@@ -55,7 +55,7 @@ def _words(row: dict[str, Any]) -> None:
 def _whose(row: dict[str, Any]) -> str:
     made = f"{row['created']:%Y-%m-%d}"
     if row["source"] == _PLAIN:
-        return f"From the tables alone, {made}."
+        return f"From the tables alone, {made}; of the proteins that were shown, not of all."
     return f"Words of {frame.plain(row['source'])}, {made}; from {row['n_shown']:,} proteins."
 
 

@@ -44,6 +44,8 @@ class SteerReport:
     sae : str
     runs : tuple of str
         One per sequence.
+    n_made : int
+        Those that were made now; the others were there.
     rows : tuple of dict
         Rows of the macro `steering_summary` of these runs.
     worth : tuple of dict
@@ -55,6 +57,7 @@ class SteerReport:
 
     sae: str
     runs: tuple[str, ...]
+    n_made: int
     rows: tuple[dict[str, Any], ...]
     worth: tuple[dict[str, Any], ...]
     n_asked: int
@@ -75,7 +78,10 @@ class SteerReport:
                 f"only {self.n_controls:,} other features are live, fewer than the {self.n_asked:,} controls "
                 f"asked for{': the percentile is coarse' if self.n_controls < FEWEST_CONTROLS else ''}"
             )
-        kept = f"kept in steering_runs, steering_effects and four more tables; {self.seconds:,.1f} s"
+        kept = (
+            f"{'kept' if self.n_made else 'as they are'} in steering_runs, steering_effects and four more "
+            f"tables; {self.seconds:,.1f} s"
+        )
         return [*lines, kept]
 
     def _of_run(self, run: str) -> list[str]:

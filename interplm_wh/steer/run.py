@@ -58,7 +58,7 @@ def steer(
     clamp, scale : sequence of float
         Doses, of one of them: a feature is set to the dose times its scale, or times what it was.
     proteins : sequence of str
-        Accessions; or `sequence`, letters.
+        Accessions; or `sequence`, letters, of which spaces and a stop at the end are left out.
     positions : str, optional
         What is edited, such as '1-5,9': 1-based, ends included. All residues by default.
     mask : str
@@ -101,7 +101,7 @@ def steer(
         how="clamp" if clamp else "scale",
         doses=tuple(sorted({float(dose) + 0.0 for dose in (clamp or scale)})),
         proteins=tuple(dict.fromkeys(proteins)),
-        sequence=sequence,
+        sequence=None if sequence is None else "".join(sequence.split()).upper().rstrip("*"),
         positions=positions,
         mask=mask,
         watch=watch,
@@ -137,7 +137,8 @@ def steer(
             "from steering_worth($sae) where list_contains($runs, run)", {"sae": sae, "runs": names}
         )
     return SteerReport(
-        sae, tuple(names), tuple(rows.to_pylist()), tuple(worth.to_pylist()), n_controls, len(plan.controls),
+        sae, tuple(names), len(done), tuple(rows.to_pylist()), tuple(worth.to_pylist()), n_controls,
+        len(plan.controls),
         time.monotonic() - started,
     )  # fmt: skip
 

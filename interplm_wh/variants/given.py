@@ -133,7 +133,13 @@ def _checked(given: Iterable[tuple[str, str]], sequence: str, *, where: str) -> 
 def _rows(path: Path, column: str | None) -> list[tuple[int, str | None, str | None]]:
     """Return (row, variant, number) of a file, all as text; the number is NULL without a column."""
     file = readers.classify(readers.read_head(path, known=_KNOWN))
-    name = next((name for name in COLUMNS if file.has(name)), None)
+    named = [name for name in COLUMNS if file.has(name) and name != column]
+    if len(named) > 1:
+        raise InputError(
+            f"{path} has the columns {' and '.join(named)}, of which one can name the variants; leave out or "
+            "rename the others"
+        )
+    name = named[0] if named else None
     if name is None or file.format == "uniprot":
         raise InputError(
             f"{path} has no column {' or '.join(COLUMNS)} (it has: {', '.join(file.columns) or 'none'}); "

@@ -159,8 +159,10 @@ def _closely(run: dict[str, Any], values: dict[str, Any], doses: list[float]) ->
         hide_index=True,
         height=300,
         column_config={
-            "read_sae": "SAE", "n_moved": "moved at", "n_positions": "of", "mean_before": _SMALL,
-            "mean_after": _SMALL, "mean_change": _SMALL, "max_change": _NUMBER, "position": "where",
+            "read_sae": "SAE", "n_moved": "moved at", "n_positions": "of",
+            "mean_before": {**_SMALL, "label": "mean before"}, "mean_after": {**_SMALL, "label": "after"},
+            "mean_change": {**_SMALL, "label": "change"},
+            "max_change": {**_NUMBER, "label": "largest change"}, "position": "where",
         },
         alt="Features of other layers, those that moved most first",
     )  # fmt: skip
@@ -199,8 +201,9 @@ def _samples(values: dict[str, Any]) -> None:
         hide_index=True,
         height=300,
         column_config={
-            "n_changed": "changed", "pseudo_perplexity": _NUMBER, "max_activation": _NUMBER,
-            "mean_activation": _SMALL,
+            "n_changed": "changed", "pseudo_perplexity": {**_NUMBER, "label": "perplexity"},
+            "max_activation": {**_NUMBER, "label": "highest activation"},
+            "mean_activation": {**_SMALL, "label": "mean activation"},
         },
         alt="Sampled sequences",
     )  # fmt: skip
