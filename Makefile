@@ -31,8 +31,8 @@ dashboard: .venv/installed
 # A browser has deadlines: its tests come second and alone. Status 5: no test of the kind was chosen.
 # Each process has one thread for small tensors: more would wait for each other.
 test: .venv/installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not browser" --junit-xml=$(REPORTS)/tests.xml \
-		$(PYTEST_ARGS) || [ $$? -eq 5 ]
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
+		-m "not browser" --junit-xml=$(REPORTS)/tests.xml $(PYTEST_ARGS) || [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -m browser --junit-xml=$(REPORTS)/browser.xml $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 lint: .venv/installed-test

@@ -499,13 +499,16 @@ def test_a_lost_file_is_said_and_the_trace_comes_from_the_tables(stored: Path, r
     assert len(found.get("vega_lite_chart")) == 1
 
 
-def test_a_structure_with_nothing_of_the_protein_in_it_says_so(
-    warehouse: Path, tmp_path: Path, run: Run
+def test_a_structure_with_nothing_of_the_protein_in_it_is_refused_and_an_earlier_one_says_so(
+    warehouse: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_proteins(warehouse, {"P12345": SEQUENCE})
     missing = [f"REMARK 465     {NAMES[one]} A {i:>5}" for i, one in enumerate(SEQUENCE, start=1)]
     tag = lines("HHHHHH", first=51)
     path = write(tmp_path / "P12345.pdb", missing, seqres(SEQUENCE + "HHHHHH"), tag)
+    with pytest.raises(InputError, match="no C-alpha with coordinates at a residue of the protein"):
+        add_structures(warehouse, [path])
+    monkeypatch.setattr("interplm_wh.structures.rows._require_places", lambda *_: None)
     add_structures(warehouse, [path])
     found = run(warehouse)
     assert "0 of 50 residues of the protein are in the structure." in said(found)

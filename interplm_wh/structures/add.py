@@ -188,7 +188,7 @@ def _distinct(paths: Iterable[Path], notes: list[str]) -> list[Path]:
         chosen = cif if cif and len(cif) < len(same) else same
         if len(chosen) > 1:
             faults.append(f"{', '.join(map(str, chosen))} have one name; rename all but one")
-        notes += [f"{p} is left out: {chosen[0].name} says more" for p in same if p not in chosen]
+        notes += [f"{p.name} is left out: {chosen[0].name} says more" for p in same if p not in chosen]
         kept.append(chosen[0])
     if faults:
         raise InputError(faults_message("add structures", faults, "names tell structures apart"))
