@@ -49,8 +49,9 @@ class VerifyReport:
             *([step] if self.remakeable else ()),
             f"restore {other}damaged files from a copy; or take out what they belong to (interplm-wh remove) "
             f"and add, encode and build it again; a scale ({SCALE}) is taken anew by: interplm-wh scale; "
-            "what other commands made (words, steering, variants, landscapes, evidence, suggestions) is taken "
-            "out by: interplm-wh remove damaged, and made anew by them; a measurement by: interplm-wh evaluate",
+            "what other commands made (words, steering, variants, landscapes, evidence, suggestions) is "
+            "taken out by: interplm-wh remove damaged, and made anew by them; a measurement by: "
+            "interplm-wh evaluate",
         ]
 
 
