@@ -32,7 +32,7 @@ SAE = generate.SAE
 CONCEPTS = ("concept_bands", "source_firing", "concept_support")
 STATISTICS = (
     "protein_features", "feature_stats", "feature_amino_acids", "activation_histogram", "max_examples",
-    "absent_examples", "quantile_examples",
+    "quantile_examples",
 )  # fmt: skip
 FLOOR = "select sum(protein_id), sum(position), sum(feature), sum(value) from activations"
 # Larger ones do not fit into the memory of a laptop as scipy matrices.

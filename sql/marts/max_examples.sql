@@ -1,31 +1,15 @@
 -- output: max_examples
 -- grain:  sae, feature, rank
--- inputs: protein_features, proteins
+-- inputs: max_examples_partial
 -- params: $sae VARCHAR  SAE
 -- what:   The ten proteins on which a feature is strongest; ties by accession.
-with
-highest as (
-    select feature, activation
-    from protein_features
-    where sae = $sae
-    qualify row_number() over (partition by feature order by activation desc) <= 10
-),
-
-tenths as (
-    select feature, min(activation) as activation
-    from highest
-    group by feature
-)
-
 select
     $sae as sae,
-    f.feature,
-    row_number() over (partition by f.feature order by f.activation desc, p.accession asc)::integer as rank,
-    p.accession,
-    f.position,
-    f.activation
-from protein_features as f
-inner join tenths as t on f.feature = t.feature and f.activation >= t.activation
-inner join proteins as p on f.protein_id = p.protein_id
-where f.sae = $sae
-qualify row_number() over (partition by f.feature order by f.activation desc, p.accession asc) <= 10
+    feature,
+    row_number() over (partition by feature order by activation desc, accession asc)::integer as rank,
+    accession,
+    position,
+    activation
+from max_examples_partial
+where sae = $sae
+qualify row_number() over (partition by feature order by activation desc, accession asc) <= 10
