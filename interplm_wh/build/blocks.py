@@ -19,12 +19,13 @@ BLOCK_RESIDUES = 2**26 - 1
 _PARTS = """
 select
     e.part,
+    list(distinct e.filename) as listed,
     min(e.protein_id) as first_protein,
     max(e.protein_id) as last_protein,
     sum(e.n_activations)::bigint as n_rows,
     sum(e.n_residues)::bigint as n_residues
-from encodings as e
-where e.sae = $sae and list_contains($folders::varchar[], parse_dirpath(e.part))
+from read_parquet($files::varchar[], hive_partitioning = false, filename = true) as e
+semi join (select unnest($folders::varchar[]) as folder) as f on parse_dirpath(e.part) = f.folder
 group by e.part
 order by first_protein, e.part
 """
@@ -38,6 +39,9 @@ class Chunk:
     ----------
     parts : tuple of str
         Paths in the warehouse.
+    listed : tuple of str
+        Files of `encodings` that say which proteins are in them: a large lake has thousands, which
+        cannot all be read for each chunk.
     first_protein, last_protein : int
         Bounds of their proteins.
     n_rows, n_residues : int
@@ -45,6 +49,7 @@ class Chunk:
     """
 
     parts: tuple[str, ...]
+    listed: tuple[str, ...]
     first_protein: int
     last_protein: int
     n_rows: int
@@ -77,8 +82,11 @@ def blocks(
     Each chunk has at most `chunk_rows` activations, or is a single file; each block has at most
     `block_rows` and `block_residues`, or is a single chunk.
     """
-    rows = tx.con.execute(_PARTS, {"sae": sae, "folders": list(folders)}).fetchall()
-    files = [Chunk((part,), *facts) for part, *facts in rows]
+    there = [f"{folder}/*.parquet" for folder in tx.folder_paths("encodings", sae=sae)]
+    if not there:
+        return []
+    rows = tx.con.execute(_PARTS, {"files": there, "folders": list(folders)}).fetchall()
+    files = [Chunk((part,), tuple(listed), *facts) for part, listed, *facts in rows]
     chunks = [_joined(group) for group in _groups(files, chunk_rows, block_residues)]
     return [
         Block(**vars(_joined(group)), chunks=tuple(group))
@@ -89,18 +97,21 @@ def blocks(
 def _groups(items: Sequence[Chunk], max_rows: int, max_residues: int) -> list[list[Chunk]]:
     """Cut items into runs of at most so many activations and residues."""
     found: list[list[Chunk]] = []
+    n_rows = n_residues = 0
     for item in items:
-        joined = _joined([*found[-1], item]) if found else item
-        if found and joined.n_rows <= max_rows and joined.n_residues <= max_residues:
+        n_rows, n_residues = n_rows + item.n_rows, n_residues + item.n_residues
+        if found and n_rows <= max_rows and n_residues <= max_residues:
             found[-1].append(item)
         else:
             found.append([item])
+            n_rows, n_residues = item.n_rows, item.n_residues
     return found
 
 
 def _joined(items: Sequence[Chunk]) -> Chunk:
     return Chunk(
         tuple(part for item in items for part in item.parts),
+        tuple(dict.fromkeys(file for item in items for file in item.listed)),
         min(item.first_protein for item in items),
         max(item.last_protein for item in items),
         sum(item.n_rows for item in items),
@@ -125,20 +136,24 @@ def restrict(tx: Transaction, sae: str, chunk: Chunk) -> None:
     """Let `activations` and `encodings` hold one block or chunk only, until `focus` or `release`."""
     located = [tx.locate(folder) / name for folder, _, name in (p.rpartition("/") for p in chunk.parts)]
     files = ", ".join(quote_literal(str(path)) for path in located)
-    columns = schema.table("activations")
-    names = ", ".join(quote_identifier(c.name) for c in columns.file_columns)
+    columns, encodings = schema.table("activations"), schema.table("encodings")
     tx.con.execute(
         layout.create_view(
             columns,
-            f"select {quote_literal(sae)} as sae, {names} "  # noqa: S608
+            f"select {quote_literal(sae)} as sae, {_names(columns)} "  # noqa: S608
             f"from read_parquet([{files}], hive_partitioning = false)",
             temporary=True,
         )
     )
     parts = ", ".join(quote_literal(p) for p in chunk.parts)
-    select = layout.view_select(schema.table("encodings"), tx.folder_paths("encodings", sae=sae))
+    listed = ", ".join(quote_literal(file) for file in chunk.listed)
     tx.con.execute(
-        layout.create_view(schema.table("encodings"), f"{select} where part in ({parts})", temporary=True)
+        layout.create_view(
+            encodings,
+            f"select {quote_literal(sae)} as sae, {_names(encodings)} "  # noqa: S608
+            f"from read_parquet([{listed}], hive_partitioning = false) where part in ({parts})",
+            temporary=True,
+        )
     )
 
 
@@ -146,6 +161,10 @@ def release(tx: Transaction) -> None:
     """Let every table hold the rows of all SAEs again."""
     for table in _per_sae():
         tx.con.execute(f"drop view if exists temp.{quote_identifier(table.name)}")
+
+
+def _names(table: Table) -> str:
+    return ", ".join(quote_identifier(c.name) for c in table.file_columns)
 
 
 def _per_sae() -> list[Table]:

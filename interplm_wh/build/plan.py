@@ -31,7 +31,8 @@ _PARTS_SEEN = """
 create or replace temp table built_proteins as
 select distinct e.protein_id
 from encodings as e
-where e.sae = $sae and list_contains($folders::varchar[], parse_dirpath(e.part))
+semi join (select unnest($folders::varchar[]) as folder) as f on parse_dirpath(e.part) = f.folder
+where e.sae = $sae
 """
 
 
@@ -183,7 +184,7 @@ class Planner:
     def is_whole(self, folder: str) -> bool:
         """Whether every file of a folder is there with the size that it had."""
         parts = self.con.execute(
-            "select path, n_bytes from parts where starts_with(path, ? || '/')", [folder]
+            "select path, n_bytes from parts where parse_dirpath(path) = ?", [folder]
         ).fetchall()
         paths = [(self.locate(folder) / path.rpartition("/")[2], n_bytes) for path, n_bytes in parts]
         return all(path.is_file() and path.stat().st_size == n_bytes for path, n_bytes in paths)

@@ -184,9 +184,9 @@ class Transaction:
     def drop(self, table: str, *, sae: str | None = None, source: str | None = None) -> None:
         """Take folders out of a table; they stay on disk for the readers of the catalogue before."""
         self.con.execute(
-            "delete from parts where exists (from folders as f where f.is_current and f.table_name = $table "
-            "and ($sae is null or f.sae = $sae) and ($source is null or f.source = $source) "
-            "and starts_with(parts.path, f.folder || '/'))",
+            "delete from parts where parse_dirpath(path) in (select f.folder from folders as f "
+            "where f.is_current and f.table_name = $table and ($sae is null or f.sae = $sae) "
+            "and ($source is null or f.source = $source))",
             {"table": table, "sae": sae, "source": source},
         )
         self.con.execute(
