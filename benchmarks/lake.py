@@ -31,11 +31,13 @@ SAE, LATER = "simulated", "later"
 N_PROTEINS, LENGTH, N_FEATURES = 100, 30, 1024
 CLAIMED_RESIDUES, CLAIMED_ACTIVATIONS = 32_768, 2_000_000
 """Of a part, where only cutting it into blocks is looked at."""
+N_CHUNKS = 10
 
 
-def proteins(n: int) -> pa.Table:
+def proteins(first: int, last: int) -> pa.Table:
     """Short proteins of one letter, half of them valid and half test."""
-    numbers = np.arange(n)
+    numbers = np.arange(first, last)
+    n = len(numbers)
     rows = {
         "protein_id": numbers,
         "accession": [f"S{i:08d}" for i in numbers],
@@ -114,7 +116,7 @@ def simulate(path: Path, n_parts: int, n_folders: int) -> None:
     store.init(path)
     with store.write(path, command="simulate") as tx:
         folder = tx.new_folder("proteins")
-        pq.write_table(proteins(n_parts * N_PROTEINS), folder / "part-0.parquet", compression="zstd")
+        pq.write_table(proteins(0, n_parts * N_PROTEINS), folder / "part-0.parquet", compression="zstd")
         tx.append(folder)
         add_sae(tx, SAE)
         bounds = np.linspace(0, n_parts, n_folders + 1).astype(int).tolist()
@@ -162,7 +164,7 @@ def planned_encoding(path: Path) -> None:
 
 
 def planned_build(path: Path) -> None:
-    """Plan a build and cut the activations into blocks, as large as parts of a real lake would ask for."""
+    """Plan a build, cut the activations into blocks as large as those of a real lake, and open ten chunks."""
     with store.write(path, command="plan") as tx:
         blocks.focus(tx, SAE)
         values, planner = parameters(tx.con, SAE), plan.Planner(tx.con, tx.locate)
@@ -172,11 +174,17 @@ def planned_build(path: Path) -> None:
             tx,
             SAE,
             [folder for folder, _ in plan.folders_of(tx.con, "activations", SAE)],
+            block_rows=max(1, blocks.BLOCK_ROWS // CLAIMED_ACTIVATIONS) * N_PROTEINS,
             block_residues=max(1, blocks.BLOCK_RESIDUES // CLAIMED_RESIDUES) * N_PROTEINS * LENGTH,
             chunk_rows=max(1, blocks.CHUNK_ROWS // CLAIMED_ACTIVATIONS) * N_PROTEINS,
         )
-        blocks.restrict(tx, SAE, cut[0].chunks[0])
-        assert tx.con.execute("select count(*) from activations").fetchall() == [(cut[0].chunks[0].n_rows,)]
+        file = marts.derived()["block_proteins"]
+        for chunk in cut[0].chunks[:N_CHUNKS]:
+            blocks.restrict(tx, SAE, chunk)
+            bound = file.bind(
+                {"sae": SAE, "first_protein": chunk.first_protein, "last_protein": chunk.last_protein}
+            )
+            assert len(tx.con.execute(file.sql, bound).fetchall()) == chunk.n_rows
 
 
 def published(path: Path) -> None:
@@ -195,7 +203,7 @@ def extended(path: Path) -> None:
     with store.write(path, command="append") as tx:
         (n,) = tx.con.execute("select max(protein_id) + 1 from proteins").fetchall()[0]
         folder = tx.new_folder("proteins")
-        new = proteins(n + N_PROTEINS).slice(n)
+        new = proteins(n, n + N_PROTEINS)
         pq.write_table(new, folder / "part-0.parquet", compression="zstd")
         tx.append(folder)
         for one in write_folder(tx, range(n // N_PROTEINS, n // N_PROTEINS + 1))[0]:
@@ -205,7 +213,7 @@ def extended(path: Path) -> None:
 
 WORKS: tuple[tuple[str, Callable[[Path], None]], ...] = (
     ("open", opened), ("one protein", one_protein), ("info", described), ("plan an encoding", planned_encoding),
-    ("plan a build", planned_build), ("publish", published), ("append a part", extended),
+    ("plan a build, open ten chunks", planned_build), ("publish", published), ("append a part", extended),
     ("build", built), ("build again", built), ("append a part, built", extended),
     ("build what is new", built), ("info, built", described),
 )  # fmt: skip
