@@ -26,7 +26,6 @@ VIEWS = [f for f in ORDERED if schema.table(f.output).storage == "view"]
 BLOCKS = [f for f in ORDERED if schema.table(f.output).storage in ("block", "chunk")]
 
 
-
 def letter_concepts() -> list[dict[str, Any]]:
     """The twenty concepts that every warehouse has."""
     return [

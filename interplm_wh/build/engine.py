@@ -91,6 +91,9 @@ def opened(name: str, master: str | None, root: Path) -> Iterator[Engine]:
 
         yield DuckDB()
         return
+    from interplm_wh.spark.session import require_pyspark
+
+    require_pyspark()
     from interplm_wh.spark.engine import open_engine
 
     with open_engine(master, root) as engine:

@@ -59,7 +59,9 @@ class DuckDB:
         """Write all rows of a mart; see `Engine`."""
         merge = mart.final.sql, mart.final.bind(values)
         if mart.partial is not None:
-            rows = _lay_partial(tx, mart, values["sae"], [*(f"{f}/*.parquet" for f in old), *map(str, written)])
+            rows = _lay_partial(
+                tx, mart, values["sae"], [*(f"{f}/*.parquet" for f in old), *map(str, written)]
+            )
             if mart.is_sum and len(written) == 1 and not old:
                 merge = f"from {rows}", {}
         tx.write_query(folder, *merge)

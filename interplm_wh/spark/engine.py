@@ -49,8 +49,8 @@ def open_engine(master: str | None, root: Path) -> Iterator[SparkEngine]:
             f"{root}: Spark cannot read a warehouse with {' '.join(bad)} in its path; rename the folder, or "
             "build with: --engine duckdb"
         )
+    portable.require()
     with session(master) as spark:
-        portable.require()
         with legible("sql/marts"):
             require_analysed(spark)
         spark.conf.set("spark.sql.autoBroadcastJoinThreshold", _BROADCAST)

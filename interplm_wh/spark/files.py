@@ -79,8 +79,8 @@ def _write(rows: DataFrame, scratch: Path) -> Path:
     n_there = _n_rows(folder)
     if n_there != seen.get["n_rows"]:
         raise EngineError(
-            f"Spark's workers wrote {seen.get['n_rows']:,} rows, of which {n_there:,} arrived in {folder}: the "
-            "warehouse must lie in a folder that all workers and this machine share under the same name"
+            f"Spark's workers wrote {seen.get['n_rows']:,} rows, of which {n_there:,} arrived in {folder}: "
+            "the warehouse must lie in a folder that all workers and this machine share under the same name"
         )
     return folder
 

@@ -28,8 +28,8 @@ _VALUES = (
     "Boolean", "Case", "Cast", "DataType", "DataTypeParam", "If", "Literal", "Null", "Paren", "Placeholder",
 )  # fmt: skip
 _OPERATORS = (
-    "Add", "And", "Between", "BitwiseAnd", "BitwiseLeftShift", "BitwiseRightShift", "DPipe", "Div", "EQ", "GT",
-    "GTE", "In", "IntDiv", "Is", "LT", "LTE", "Mod", "Mul", "NEQ", "Neg", "Not", "Or", "Sub",
+    "Add", "And", "Between", "BitwiseAnd", "BitwiseLeftShift", "BitwiseRightShift", "DPipe", "Div", "EQ",
+    "GT", "GTE", "In", "IntDiv", "Is", "LT", "LTE", "Mod", "Mul", "NEQ", "Neg", "Not", "Or", "Sub",
 )  # fmt: skip
 _FUNCTIONS = (
     "Ascii", "BitwiseOrAgg", "Ceil", "Chr", "Coalesce", "Count", "DenseRank", "Floor", "GenerateSeries",

@@ -1,4 +1,4 @@
-"""The relations that SQL reads on Spark: Parquet of the lake, small tables handed over, and what is derived."""
+"""The relations that SQL reads on Spark: Parquet of the lake, small tables handed over, and derived ones."""
 
 from __future__ import annotations
 

@@ -1,0 +1,233 @@
+"""A build on Spark makes the tables that a build on DuckDB makes, and each goes on from the other."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import small
+
+from interplm_wh import build, commands, schema, store
+from interplm_wh.ask import info, verify
+from interplm_wh.build import marts
+from interplm_wh.errors import EngineError
+from interplm_wh.spark import files
+from interplm_wh.spark.session import session
+from interplm_wh.store import ordered
+from interplm_wh.store.parquet import ROW_GROUP_ROWS
+from tests import spark_tables
+from tests.spark_cluster import Cluster, cluster
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+LOCAL = "local[2]"
+MARTS = [mart.name for mart in marts.ordered()]
+PER_BLOCK = [mart.name for mart in marts.ordered() if mart.is_per_block and mart.name != "features"]
+SCORE = {"min_residues": 5, "min_domains": 3}
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[None]:
+    """Spark in this process, which builds then use."""
+    with session(LOCAL, settings=spark_tables.QUICK):
+        yield
+
+
+@pytest.fixture(scope="module")
+def golden_warehouse(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The golden proteome, built on DuckDB; never to be changed."""
+    path = store.init(tmp_path_factory.mktemp("golden") / "w")
+    commands.add_proteins(path, [golden / "proteins.csv.gz"])
+    commands.add_annotations(path, [golden / "annotations.csv.gz"], source="golden")
+    commands.add_activations(path, golden / "activations.parquet", sae="golden", n_features=256)
+    build.build(path, min_residues=500, min_domains=15)
+    return path
+
+
+@pytest.mark.usefixtures("local")
+def test_golden_tables_are_the_same_on_spark(golden_warehouse: Path, tmp_path: Path) -> None:
+    theirs = spark_tables.unbuilt(golden_warehouse, tmp_path / "w")
+    made = build.build(theirs, engine="spark", master=LOCAL)
+    assert sorted(made.rebuilt) == sorted(f"golden/{name}" for name in MARTS)
+    spark_tables.assert_same_tables(golden_warehouse, theirs, filled=False)
+    assert verify(theirs).is_sound
+    again = build.build(theirs)  # on DuckDB
+    assert again.rebuilt == again.appended == ()
+    assert info(theirs).lines()[-1] == "every table is up to date"
+
+
+@pytest.mark.usefixtures("local")
+def test_demo_tables_are_the_same_on_spark(demo_warehouse: Path, tmp_path: Path) -> None:
+    ours = spark_tables.unbuilt(demo_warehouse, tmp_path / "ours")
+    build.build(ours)
+    theirs = spark_tables.unbuilt(demo_warehouse, tmp_path / "theirs")
+    build.build(theirs, engine="spark", master=LOCAL)
+    spark_tables.assert_same_tables(ours, theirs)
+    assert build.build(theirs).rebuilt == ()
+
+
+@pytest.mark.usefixtures("local")
+def test_each_engine_appends_to_what_the_other_made(tmp_path: Path) -> None:
+    ours, theirs = (small.make(tmp_path / name) for name in ("ours", "theirs"))
+    build.build(ours, **SCORE)
+    build.build(theirs, engine="spark", master=LOCAL, **SCORE)
+    for engine in ("duckdb", "spark"):
+        kept = folders_of(theirs, "protein_features")
+        for path in (ours, theirs):
+            append(path, 7)
+        build.build(ours)
+        made = build.build(theirs, engine=engine, master=LOCAL if engine == "spark" else None)
+        assert sorted(made.appended) == sorted(f"a/{name}" for name in PER_BLOCK)
+        assert folders_of(theirs, "protein_features")[:-1] == kept
+        spark_tables.assert_same_tables(ours, theirs, filled=False)
+        assert verify(theirs).is_sound
+
+
+@pytest.mark.usefixtures("local")
+def test_appended_proteins_cost_only_themselves(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    build.build(path, engine="spark", master=LOCAL, **SCORE)
+    append(path, 7)
+    (old, new) = folders_of(path, "activations")
+    # What is counted already is not read again: it could not be.
+    kept = path / old / "part-0.parquet"
+    hidden = kept.read_bytes()
+    kept.write_bytes(b"\0" * len(hidden))
+    appended = ["protein_features", "concept_bands", "source_firing", "feature_stats"]
+    made = build.build(path, select=appended, engine="spark", master=LOCAL)
+    assert f"a/{appended[0]}" in made.appended
+    kept.write_bytes(hidden)
+    assert verify(path).is_sound
+    assert new != old
+
+
+def append(path: Path, n: int) -> None:
+    """Add proteins with spans and activations."""
+    with store.write(path, command="test") as tx:
+        ((first,),) = tx.con.execute("select count(*) from proteins").fetchall()
+        small.add_proteins(tx, n)
+        small.add_annotations(tx)
+        small.add_activations(tx, "a", first, first + n - 1)
+        tx.publish()
+
+
+def folders_of(path: Path, table: str) -> list[str]:
+    with store.open(path) as wh:
+        sql = "select folder from folders where is_current and table_name = $t order by rank"
+        return list(wh.sql(sql, {"t": table})["folder"].to_pylist())
+
+
+@pytest.mark.usefixtures("local")
+def test_a_scale_is_replaced_on_spark(tmp_path: Path) -> None:
+    ours, theirs = (small.make(tmp_path / name) for name in ("ours", "theirs"))
+    for path, engine in ((ours, "duckdb"), (theirs, "spark")):
+        build.build(path, **SCORE)
+        found = build.scale(
+            path, sae="a", source="valid", engine=engine, master=LOCAL if engine == "spark" else None
+        )
+        assert (found.scale_source, found.n_scale_proteins) == ("valid", 10)
+    spark_tables.assert_same_tables(ours, theirs, filled=False)
+
+
+def test_files_are_sorted_and_hold_ranges_of_their_own(local: None, tmp_path: Path) -> None:
+    table = schema.table("protein_features")
+    with session() as spark:
+        spark.conf.set("spark.sql.shuffle.partitions", 3)
+        spark.conf.set("spark.sql.adaptive.coalescePartitions.enabled", "false")
+        rows = spark.range(400_000).selectExpr(
+            "cast(id % 50 as int) as feature", "cast(id div 50 as int) as protein_id",
+            "cast(1.5 as float) as activation", "1 as position", "0 as n_residues", "'a' as sae",
+        )  # fmt: skip
+        written = files.write_sorted(rows, table, tmp_path, name="part-0", scratch=tmp_path)
+        none = files.write_sorted(rows.limit(0), table, tmp_path, name="part-1", scratch=tmp_path)
+    assert [path.name for path in written] == ["part-0-0.parquet", "part-0-1.parquet", "part-0-2.parquet"]
+    last = (-1, -1)
+    for path in written:
+        assert ordered.order_fault(path, table) is None
+        found = pq.read_table(path)
+        assert found.schema.remove_metadata().equals(nullable(table))
+        assert (found["feature"][0].as_py(), found["protein_id"][0].as_py()) > last
+        last = (found["feature"][-1].as_py(), found["protein_id"][-1].as_py())
+        metadata = pq.read_metadata(path)
+        groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+        assert all(group.num_rows <= ROW_GROUP_ROWS for group in groups)
+        assert len(groups) > 1
+        assert all(group.column(0).statistics.has_min_max for group in groups)
+        assert {group.column(0).compression for group in groups} == {"ZSTD"}
+        at = [
+            n
+            for n, g in enumerate(groups)
+            if g.column(0).statistics.min <= last[0] <= g.column(0).statistics.max
+        ]
+        assert len(at) < len(groups)  # a feature's rows are found without reading all
+    assert sum(pq.read_metadata(path).num_rows for path in written) == 400_000
+    assert [pq.read_metadata(path).num_rows for path in none] == [0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(p.name for p in [*written, *none])
+
+
+def nullable(table: schema.Table) -> object:
+    import pyarrow as pa
+
+    return pa.schema([field.with_nullable(True) for field in table.arrow])
+
+
+@pytest.mark.usefixtures("local")
+def test_a_build_that_spark_gives_up_leaves_the_warehouse_as_it_was(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    (folder,) = folders_of(path, "activations")
+    kept = path / folder / "part-0.parquet"
+    kept.write_bytes(b"\0" * kept.stat().st_size)
+    before = sorted(str(file) for file in path.rglob("*"))
+    with pytest.raises(EngineError, match="counting on Spark, block 1 of 1: Spark gave up: "):
+        build.build(path, engine="spark", master=LOCAL)
+    assert sorted(str(file) for file in path.rglob("*")) == before
+
+
+class TestCluster:
+    """A master and two workers on loopback; the last test kills one of them."""
+
+    @pytest.fixture(scope="class")
+    def running(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+        settings = {**spark_tables.QUICK, "spark.executor.memory": "700m"}
+        with (
+            cluster(tmp_path_factory.mktemp("cluster")) as found,
+            session(found.master, settings=settings),
+        ):
+            yield found
+        assert all(process.poll() is not None for process in found.processes)
+
+    def test_golden_tables_are_the_same_on_a_cluster(
+        self, running: Cluster, golden_warehouse: Path, tmp_path: Path
+    ) -> None:
+        theirs = spark_tables.unbuilt(golden_warehouse, tmp_path / "w")
+        build.build(theirs, engine="spark", master=running.master)
+        spark_tables.assert_same_tables(golden_warehouse, theirs, filled=False)
+
+    def test_a_worker_that_is_killed_half_way_changes_nothing(
+        self, running: Cluster, demo_warehouse: Path, tmp_path: Path
+    ) -> None:
+        ours = spark_tables.unbuilt(demo_warehouse, tmp_path / "ours")
+        build.build(ours)
+        theirs = spark_tables.unbuilt(demo_warehouse, tmp_path / "theirs")
+        made: list[int] = []
+
+        def kill() -> None:
+            while not (found := list((theirs / ".staging").glob("*/lake/*/*/*/part-*.parquet"))):
+                time.sleep(0.02)
+            running.kill_worker(0)
+            made.append(len({file.parent for file in found}))
+
+        killer = threading.Thread(target=kill, daemon=True)
+        killer.start()
+        build.build(theirs, engine="spark", master=running.master)
+        killer.join(timeout=1)
+        assert made[0] < len(MARTS), "the worker was killed when all was done"
+        assert running.workers[0].poll() is not None
+        spark_tables.assert_same_tables(ours, theirs)
+        assert verify(theirs).is_sound
+        shutil.rmtree(theirs)
