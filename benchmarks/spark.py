@@ -97,8 +97,8 @@ def beside_one_worker(name: str, folder: Path) -> list[str]:
     return [
         f"  {'one worker of one core':<28}{one:8.1f} s",
         f"  {'two workers of one core':<28}{two:8.1f} s",
-        f"  two workers are {one / two:.2f} times as fast as one, with the driver on the same {os.cpu_count()} "
-        "cores",
+        f"  two workers are {one / two:.2f} times as fast as one; the driver and they share "
+        f"{os.cpu_count()} cores",
     ]
 
 

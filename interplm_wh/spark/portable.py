@@ -67,7 +67,7 @@ def translated_sql(sql: str) -> str:
 def faults(file: SqlFile) -> tuple[str, ...]:
     """Name what a file has that the two engines may answer differently; nothing is run."""
     try:
-        tree = sqlglot.parse_one(file.sql, read="duckdb")
+        tree = _tree(file.sql)
         translated_sql(file.sql)
     except SqlglotError as error:
         return (str(error).partition("\n")[0],)
@@ -102,16 +102,19 @@ def require(folder: str = FOLDER) -> None:
         raise ResourceError(faults_message(f"sql/{folder}", found, _REMEDY))
 
 
-def is_worth_keeping(file: SqlFile, *, n_readers: int) -> bool:
-    """Whether the rows of a file should be kept for those that read them.
+def is_grouped(file: SqlFile) -> bool:
+    """Whether a file's rows cost more to make than to read: those of groups and windows."""
+    return bool(_tree(file.sql).find(exp.Group, exp.Window, exp.Distinct))
 
-    Groups, windows and unnested lists are made once; anything else costs no more than to read it. How many
-    rows unnesting gives is not foreseen by Spark, which has to know it to choose how to join them.
-    """
-    tree = sqlglot.parse_one(file.sql, read="duckdb")
-    return bool(tree.find(exp.Unnest)) or (
-        n_readers > 1 and bool(tree.find(exp.Group, exp.Window, exp.Distinct))
-    )
+
+def is_unnested(file: SqlFile) -> bool:
+    """Whether a file makes many rows from one, of which Spark does not foresee the number."""
+    return bool(_tree(file.sql).find(exp.Unnest))
+
+
+@cache
+def _tree(sql: str) -> exp.Expression:
+    return sqlglot.parse_one(sql, read="duckdb")
 
 
 def _where(file: SqlFile) -> str:

@@ -85,7 +85,7 @@ class Relations:
         readers = Counter(name for file in (*files, *inside) for name in file.inputs)
         for file in inside:
             rows = typed(self.rows(file, values), schema.table(file.name))
-            if portable.is_worth_keeping(file, n_readers=readers[file.name]):
+            if _is_worth_keeping(file, n_readers=readers[file.name]):
                 self._kept.append(rows.persist())
                 rows.count()  # how large it is decides how it is joined
             rows.createOrReplaceTempView(file.name)
@@ -103,7 +103,7 @@ class Relations:
     def _source(self, name: str) -> DataFrame:
         if name in schema.tables() and schema.table(name).storage in ("lake", "sae"):
             return self._lake(schema.table(name))
-        rows = self._tx.con.execute(f"from {quote_identifier(name)}").to_arrow_table()
+        rows = self._tx.con.sql(f"from {quote_identifier(name)}").to_arrow_table()
         return self._spark.createDataFrame(rows).hint("broadcast")
 
     def _lake(self, table: Table) -> DataFrame:
@@ -126,6 +126,12 @@ class Relations:
             else self._spark.createDataFrame([], declared)
         )
         return rows.withColumn("sae", lit(self._sae)) if table.storage == "sae" else rows
+
+
+def _is_worth_keeping(file: SqlFile, *, n_readers: int) -> bool:
+    """Whether the rows of a file are kept for those that read them; a view is of all proteins, a block not."""
+    is_of_block = schema.table(file.name).storage != "view"
+    return (is_of_block and portable.is_unnested(file)) or (n_readers > 1 and portable.is_grouped(file))
 
 
 def typed(rows: DataFrame, table: Table, *, columns: Sequence[schema.Column] | None = None) -> DataFrame:
