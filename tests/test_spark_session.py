@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import small
-from click.testing import CliRunner
 
 from interplm_wh import build, store
-from interplm_wh.cli import cli
+from interplm_wh.cli import main
 from interplm_wh.errors import EngineError, InputError
 from interplm_wh.spark.java import require_java
 from interplm_wh.spark.session import legible, session
@@ -34,15 +34,28 @@ def state(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in files}
 
 
-def refused(path: Path, *more: str) -> str:
-    """Run a build on Spark by the command, which must fail and change nothing; returns what it says."""
-    before = state(path)
-    found = CliRunner().invoke(cli, ["-w", str(path), "build", "--engine", "spark", *more])
-    assert found.exit_code == 1, found.output
-    assert found.stdout == ""
-    assert "Traceback" not in found.stderr
-    assert state(path) == before
-    return found.stderr
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Refused]:
+    """Runs a build on Spark by the command, which must fail and change nothing; gives what it says."""
+    ends = signal.getsignal(signal.SIGTERM)
+
+    def run(path: Path, *more: str) -> str:
+        before = state(path)
+        monkeypatch.setattr(sys, "argv", ["interplm-wh", "-w", str(path), "build", *more])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert ended.value.code == 1
+        assert said.out == ""
+        assert "Traceback" not in said.err
+        assert state(path) == before
+        return said.err
+
+    yield run
+    signal.signal(signal.SIGTERM, ends)
 
 
 def java_that_says(folder: Path, said: str, *, status: int = 0) -> Path:
@@ -55,11 +68,11 @@ def java_that_says(folder: Path, said: str, *, status: int = 0) -> Path:
 
 
 def test_without_java_a_build_says_what_to_install(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    said = refused(path)
+    said = refused(path, "--engine", "spark")
     assert "there is none on this machine; install Java 17" in said
 
 
@@ -97,44 +110,42 @@ def test_a_java_home_without_java_is_named(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("package", ["pyspark", "sqlglot"])
 def test_without_the_extra_a_build_says_how_to_install_it(
-    path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+    path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused, package: str
 ) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)  # Python's own way to say that it is not there
-    said = refused(path)
+    said = refused(path, "--engine", "spark")
     assert f"needs the package {package}, which is not installed" in said
     assert "pip install 'interplm-wh[spark]'" in said
 
 
-def test_words_that_name_no_master_are_refused(path: Path) -> None:
-    assert "'mesos://x:1' is no master of Spark" in refused(path, "--master", "mesos://x:1")
+def test_words_that_name_no_master_are_refused(path: Path, refused: Refused) -> None:
+    assert "'mesos://x:1' is no master of Spark" in refused(
+        path, "--engine", "spark", "--master", "mesos://x:1"
+    )
 
 
-def test_a_master_without_spark_is_refused(path: Path) -> None:
-    found = CliRunner().invoke(cli, ["-w", str(path), "build", "--master", "local[2]"])
-    assert found.exit_code == 1
-    assert "leave --master out, or say --engine spark" in found.stderr
+def test_a_master_without_spark_is_refused(path: Path, refused: Refused) -> None:
+    assert "leave --master out, or say --engine spark" in refused(path, "--master", "local[2]")
 
 
-def test_a_port_where_nobody_listens_is_no_master(path: Path) -> None:
+def test_a_port_where_nobody_listens_is_no_master(path: Path, refused: Refused) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"spark://127.0.0.1:{free.getsockname()[1]}"
-    said = refused(path, "--master", address)
+    said = refused(path, "--engine", "spark", "--master", address)
     assert f"no master of Spark answers at {address}" in said
     assert "refused" in said
 
 
-def test_a_warehouse_that_spark_cannot_read_is_named(tmp_path: Path) -> None:
+def test_a_warehouse_that_spark_cannot_read_is_named(tmp_path: Path, refused: Refused) -> None:
     path = small.make(tmp_path / "a{b}")
-    assert "Spark cannot read a warehouse with { } in its path" in refused(path)
+    assert "Spark cannot read a warehouse with { } in its path" in refused(path, "--engine", "spark")
 
 
-def test_no_warehouse_is_said_before_spark_is_started(tmp_path: Path) -> None:
-    found = CliRunner().invoke(cli, ["-w", str(tmp_path / "none"), "build", "--engine", "spark"])
-    assert found.exit_code == 1
-    assert "there is no warehouse at" in found.stderr
+def test_no_warehouse_is_said_before_spark_is_started(tmp_path: Path, refused: Refused) -> None:
+    assert "there is no warehouse at" in refused(tmp_path / "none", "--engine", "spark")
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ class Relations:
 
 
 def _is_worth_keeping(file: SqlFile, *, n_readers: int) -> bool:
-    """Whether the rows of a file are kept for those that read them; a view is of all proteins, a block not."""
+    """Whether rows are kept for those that read them; a view is of all proteins, others are of one block."""
     is_of_block = schema.table(file.name).storage != "view"
     return (is_of_block and portable.is_unnested(file)) or (n_readers > 1 and portable.is_grouped(file))
 
