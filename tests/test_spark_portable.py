@@ -27,7 +27,7 @@ def test_every_mart_is_portable() -> None:
     ("body", "named"),
     [
         ("select hash(accession) as x from proteins", "hash"),
-        ("select list(accession order by accession) as x from proteins", "LIST"),
+        ("select list(accession order by accession) as x from proteins", "ARRAY_AGG"),
         ("select first(accession order by length) as x from proteins", "FIRST"),
         ("select length::uinteger as x from proteins", "UINTEGER"),
         ("select length::hugeint as x from proteins", "INT128"),
@@ -35,7 +35,7 @@ def test_every_mart_is_portable() -> None:
         ("select unnest(generate_series(9, 6)) as x", "use range"),
         ("select random() as x from proteins", "RANDOM"),
         ("select regexp_extract(accession, 'Q') as x from proteins", "REGEXP_EXTRACT"),
-        ("select * from (pivot proteins on split using count(*))", "PIVOT"),
+        ("select accession as x from proteins using sample 10", "TABLESAMPLE"),
         ("from proteins select any_value(accession) as x", "ANY_VALUE"),
     ],
 )
@@ -77,5 +77,5 @@ def test_a_file_outside_the_subset_is_named_before_anything_is_written(
     finally:
         sqlfile.load_folder.cache_clear()
     for name in ("max_examples", "firing"):
-        assert f"sql/marts/{name}.sql: HASH" in str(refused.value)
+        assert f"sql/marts/{name}.sql: hash (" in str(refused.value)
     assert before == {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -274,7 +274,9 @@ def _end(gateway: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a process which was killed did not stop cleanly
         if context is not None:
-            context.stop()
+            with suppress(OSError):  # a process that was killed cannot be told
+                context.stop()
+            context.stop()  # what is left is in this process
         SparkSession._instantiatedSession = None
         gateway.shutdown()
     if gateway.proc is None:
