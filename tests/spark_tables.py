@@ -12,14 +12,15 @@ from interplm_wh import schema, store
 from interplm_wh.build import marts
 from interplm_wh.quote import quote_identifier
 
-# Quick where tables are small: no code is generated, and nothing is cut into many tasks.
-QUICK = {
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# For a Java that ends soon: what it runs is compiled quickly rather than well.
+SHORT = {
     "spark.default.parallelism": "2",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-    "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.extraJavaOptions": _JAVA,
+    "spark.executor.extraJavaOptions": _JAVA,
 }
+# For a few rows: no code is generated, which takes longer than to run it.
+TINY = {**SHORT, "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 TOLERANCE = 1e-6
 # What was run when, and the names and sizes of files.
 _NOT_DATA = {"folders", "parts", "runs"}

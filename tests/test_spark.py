@@ -37,7 +37,7 @@ SEQUENCES = ["ACDEFGHIKL", "MNPQRSTVWYX", "AACCAACC", "KLKLKLKL", "GGGG", "A", "
 def spark() -> Iterator[SparkSession]:
     """One local session with few partitions."""
     few = {"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"}
-    with session("local[1]", settings={**spark_tables.QUICK, **few}) as found:
+    with session("local[1]", settings={**spark_tables.TINY, **few}) as found:
         yield found
 
 
