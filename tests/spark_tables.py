@@ -22,7 +22,7 @@ SHORT = {
 # For a few rows: no code is generated, which takes longer than to run it.
 TINY = {**SHORT, "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 TOLERANCE = 1e-6
-# What was run when, and the names and sizes of files.
+# What was run when, and the names and sizes of files; so is `encodings.part`.
 _NOT_DATA = {"folders", "parts", "runs"}
 
 
@@ -54,7 +54,7 @@ def assert_same_tables(ours: Path, theirs: Path, *, filled: bool = True) -> None
             expected, found = one.sql(sql), other.sql(sql)
             assert expected.num_rows == found.num_rows, table.name
             assert expected.num_rows or not filled or table.name not in built, table.name
-            for column in table.columns:
+            for column in (c for c in table.columns if (table.name, c.name) != ("encodings", "part")):
                 assert_same_values(f"{table.name}.{column.name}", expected[column.name], found[column.name])
 
 

@@ -143,8 +143,8 @@ def test_files_are_sorted_and_hold_ranges_of_their_own(local: None, tmp_path: Pa
             "cast(id % 50 as int) as feature", "cast(id div 50 as int) as protein_id",
             "cast(1.5 as float) as activation", "1 as position", "0 as n_residues", "'a' as sae",
         )  # fmt: skip
-        written = files.write_sorted(rows, table, tmp_path, name="part-0", scratch=tmp_path)
-        none = files.write_sorted(rows.limit(0), table, tmp_path, name="part-1", scratch=tmp_path)
+        written = files.write_sorted(rows, table, tmp_path, name="part-0", n_tasks=3, scratch=tmp_path)
+        none = files.write_sorted(rows.limit(0), table, tmp_path, name="part-1", n_tasks=1, scratch=tmp_path)
     assert [path.name for path in written] == ["part-0-0.parquet", "part-0-1.parquet", "part-0-2.parquet"]
     last = (-1, -1)
     for path in written:

@@ -17,12 +17,13 @@ from interplm_wh.spark import files, portable
 from interplm_wh.spark.relations import Relations
 from interplm_wh.spark.session import legible, session
 from interplm_wh.store import Transaction, layout
+from interplm_wh.store.rows import value
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # Tasks of a shuffle: one for so many activations, few enough to sort in the memory of one.
-_TASK_ROWS = 4_000_000
+_TASK_ROWS = 2_000_000
 # A relation that is smaller than this is sent to every worker instead of shuffled.
 _BROADCAST = "64m"
 # Hadoop takes these for patterns in the names of files.
@@ -143,7 +144,12 @@ class SparkEngine:
                 folder = folders[mart.name]
                 if mart.partial is None:
                     name = f"part-{number}"
-                    yield mart, files.write_sorted(rows, table, folder, name=name, scratch=_scratch(tx))
+                    yield (
+                        mart,
+                        files.write_sorted(
+                            rows, table, folder, name=name, n_tasks=relations.n_tasks, scratch=_scratch(tx)
+                        ),
+                    )
                 else:
                     yield mart, [files.write_unsorted(rows, table, folder)]
 
@@ -159,6 +165,7 @@ class SparkEngine:
     ) -> None:
         """Write all rows of a mart; see `Engine`."""
         relations = Relations(self.spark, tx, values["sae"])
+        self._cut_shuffles(_n_activations(tx))
         given = [mart.name + marts.PARTIAL]
         with legible(f"{values['sae']}: {mart.name}"), relations.keeping():
             relations.lay([mart.final], values, given=given)
@@ -169,11 +176,21 @@ class SparkEngine:
                     rows = self.spark.table(partial)
             if rows is None:
                 rows = relations.rows(mart.final, values)
-            files.write_sorted(rows, schema.table(mart.name), folder, name="part", scratch=_scratch(tx))
+            files.write_sorted(
+                rows,
+                schema.table(mart.name),
+                folder,
+                name="part",
+                n_tasks=relations.n_tasks,
+                scratch=_scratch(tx),
+            )
 
     def _cut_shuffles(self, n_rows: int) -> None:
-        n_tasks = max(self.spark.sparkContext.defaultParallelism, -(-n_rows // _TASK_ROWS))
-        self.spark.conf.set("spark.sql.shuffle.partitions", n_tasks)
+        self.spark.conf.set("spark.sql.shuffle.partitions", max(1, -(-n_rows // _TASK_ROWS)))
+
+
+def _n_activations(tx: Transaction) -> int:
+    return int(value(tx.con, "select coalesce(sum(n_activations), 0)::bigint from encodings"))
 
 
 def _scratch(tx: Transaction) -> Path:

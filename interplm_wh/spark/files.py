@@ -27,7 +27,9 @@ _OPTIONS = {
 }
 
 
-def write_sorted(rows: DataFrame, table: Table, folder: Path, *, name: str, scratch: Path) -> list[Path]:
+def write_sorted(
+    rows: DataFrame, table: Table, folder: Path, *, name: str, n_tasks: int, scratch: Path
+) -> list[Path]:
     """Write rows into a folder of a table, in the table's order.
 
     Each file is sorted and holds a range of the order of its own, so that no key stands in two of them.
@@ -36,6 +38,8 @@ def write_sorted(rows: DataFrame, table: Table, folder: Path, *, name: str, scra
     ----------
     name : str
         What the files are called, followed by their number.
+    n_tasks : int
+        Into how many files they may go.
     scratch : Path
         A folder on the same file system, which all workers see.
 
@@ -53,7 +57,8 @@ def write_sorted(rows: DataFrame, table: Table, folder: Path, *, name: str, scra
 
     order = [col(f"`{c}`").asc_nulls_last() for c in table.order if c != "sae" or table.storage != "sae"]
     columns = typed(rows, table, columns=table.file_columns)
-    written = _write(columns.repartitionByRange(*order).sortWithinPartitions(*order), scratch)
+    ranges = columns.repartitionByRange(*order) if n_tasks > 1 else columns.coalesce(1)
+    written = _write(ranges.sortWithinPartitions(*order), scratch)
     found = []
     for number, path in enumerate(sorted(written.glob("*.parquet"))):
         found.append(path.rename(folder / f"{name}-{number}.parquet"))

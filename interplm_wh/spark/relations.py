@@ -50,6 +50,11 @@ class Relations:
         self._block: Block | None = None
         self._kept: list[DataFrame] = []
 
+    @property
+    def n_tasks(self) -> int:
+        """How many tasks a shuffle is cut into."""
+        return int(self._spark.conf.get("spark.sql.shuffle.partitions") or 1)
+
     @contextmanager
     def restricted(self, block: Block) -> Iterator[None]:
         """Let `activations` and `encodings` hold one block only."""
@@ -87,7 +92,8 @@ class Relations:
             rows = typed(self.rows(file, values), schema.table(file.name))
             if _is_worth_keeping(file, n_readers=readers[file.name]):
                 self._kept.append(rows.persist())
-                rows.count()  # how large it is decides how it is joined
+                if self.n_tasks > 1:
+                    rows.count()  # how large it is decides how it is joined
             rows.createOrReplaceTempView(file.name)
 
     def rows(self, file: SqlFile, values: Mapping[str, Any]) -> DataFrame:
