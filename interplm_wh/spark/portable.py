@@ -40,8 +40,14 @@ _PORTABLE = frozenset((*_CLAUSES, *_VALUES, *_OPERATORS, *_FUNCTIONS))
 _TYPES = frozenset({"BIGINT", "BOOLEAN", "DECIMAL", "DOUBLE", "FLOAT", "INT", "TEXT", "VARCHAR"})
 
 
-def translate(file: SqlFile) -> str:
+def translate(file: SqlFile, *, ordered: bool = True) -> str:
     """Return the SELECT of a file as Spark writes it, its parameters as ``:name``.
+
+    Parameters
+    ----------
+    ordered : bool
+        Whether the order of the rows, where the file gives one, is kept: Spark sorts over all workers,
+        for which it makes the rows twice.
 
     Raises
     ------
@@ -50,17 +56,20 @@ def translate(file: SqlFile) -> str:
     """
     if found := faults(file):
         raise ResourceError(faults_message(_where(file), found, _REMEDY))
-    return translated_sql(file.sql)
+    return translated_sql(file.sql, ordered=ordered)
 
 
 _REMEDY = "write it with what both DuckDB and Spark answer alike, or build with: --engine duckdb"
 
 
 @cache
-def translated_sql(sql: str) -> str:
+def translated_sql(sql: str, *, ordered: bool = True) -> str:
     """Return a statement of DuckDB as Spark writes it."""
-    (found,) = sqlglot.transpile(sql, read="duckdb", write="spark", unsupported_level=ErrorLevel.RAISE)
-    return found
+    tree = _tree(sql)
+    if not ordered and not tree.args.get("limit"):
+        tree = tree.copy()
+        tree.set("order", None)
+    return tree.sql("spark", unsupported_level=ErrorLevel.RAISE)
 
 
 @cache

@@ -89,16 +89,16 @@ class Relations:
         inside = [file for file in sqlfile.build_order(derived) if file.name in needed]
         readers = Counter(name for file in (*files, *inside) for name in file.inputs)
         for file in inside:
-            rows = typed(self.rows(file, values), schema.table(file.name))
+            rows = typed(self.rows(file, values, ordered=False), schema.table(file.name))
             if _is_worth_keeping(file, n_readers=readers[file.name]):
                 self._kept.append(rows.persist())
                 if self.n_tasks > 1:
                     rows.count()  # how large it is decides how it is joined
             rows.createOrReplaceTempView(file.name)
 
-    def rows(self, file: SqlFile, values: Mapping[str, Any]) -> DataFrame:
+    def rows(self, file: SqlFile, values: Mapping[str, Any], *, ordered: bool = True) -> DataFrame:
         """Return the rows of a file whose inputs are laid."""
-        return self._spark.sql(portable.translate(file), args=file.bind(values))
+        return self._spark.sql(portable.translate(file, ordered=ordered), args=file.bind(values))
 
     def lay_partial(self, mart: marts.Mart, paths: Sequence[Path]) -> str:
         """Lay the relation ``X_partial`` over rows made per block and, for an append, the old X."""

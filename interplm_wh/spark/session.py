@@ -13,8 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from interplm_wh.errors import EngineError, InputError
 from interplm_wh.spark.java import require_java
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 EXTRA = "pip install 'interplm-wh[spark]'"
 LOCAL = "local[*]"
 WAIT_SECONDS = 60.0
+_END_SECONDS = 10.0
 # The driver's, where neither $SPARK_DRIVER_MEMORY nor a spark-defaults.conf says otherwise. Spark's own
 # default of one gigabyte is too little where the driver does the work, too.
 DRIVER_MEMORY = "4g"
@@ -198,11 +198,10 @@ def _context(master: str, settings: Mapping[str, str], wait_seconds: float) -> I
     for key, value in {**_STATIC, **_addresses(master), **settings}.items():
         conf.set(key, value)
     handler = signal.getsignal(signal.SIGINT)
-    with tempfile.TemporaryDirectory(prefix="interplm-wh-spark-") as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as output, _environment(), _quiet():
+    with tempfile.TemporaryFile() as log:  # without a name, so that nothing of a killed process stays
+        with _environment(), _quiet():
             try:
-                gateway = launch_gateway(conf, popen_kwargs={"stdout": output, "stderr": output})
+                gateway = launch_gateway(conf, popen_kwargs={"stdout": log, "stderr": log})
             except PySparkException as error:
                 said = _last_fault(log) or error
                 raise EngineError(f"Spark's Java process did not start: {said}") from error
@@ -218,7 +217,7 @@ def _context(master: str, settings: Mapping[str, str], wait_seconds: float) -> I
 
 
 def _answering(
-    gateway: Any, conf: Any, log: Path, is_over: threading.Event, wait_seconds: float
+    gateway: Any, conf: Any, log: IO[bytes], is_over: threading.Event, wait_seconds: float
 ) -> SparkContext:
     """Return the context once its master has given a worker that answers."""
     from py4j.protocol import Py4JError
@@ -248,13 +247,13 @@ def _answering(
 
 @contextmanager
 def _deadline(gateway: Any, seconds: float) -> Iterator[threading.Event]:
-    """Kill Spark's Java process after so many seconds: nothing else ends a call that waits for it."""
+    """End Spark's Java process after so many seconds: nothing else ends a call that waits for it."""
     is_over = threading.Event()
 
     def end() -> None:
         if gateway.proc is not None:  # else spark-submit started Java, and us
             is_over.set()
-            gateway.proc.kill()
+            _terminate(gateway.proc)
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
@@ -283,10 +282,19 @@ def _end(gateway: Any) -> None:
         return
     gateway.proc.stdin.close()  # on which it ends, if it has not
     try:
-        gateway.proc.wait(timeout=10)
+        gateway.proc.wait(timeout=_END_SECONDS)
     except subprocess.TimeoutExpired:
-        gateway.proc.kill()
-        gateway.proc.wait()
+        _terminate(gateway.proc)
+
+
+def _terminate(process: subprocess.Popen[bytes]) -> None:
+    """End a process, with its temporary folders if it can still remove them."""
+    process.terminate()
+    try:
+        process.wait(timeout=_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _own_session(context: SparkContext) -> SparkSession:
@@ -321,9 +329,11 @@ def _environment() -> Iterator[None]:
             del os.environ[name]
 
 
-def _last_fault(log: Path) -> str | None:
+def _last_fault(log: IO[bytes]) -> str | None:
     """Return the last line in which Spark's Java process says that something is wrong."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    # Not by `read`: the place in the file is shared with the process that writes.
+    said = os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0)
+    lines = said.decode(errors="replace").splitlines()
     faults = [
         line for line in lines if re.search(r"ERROR|Exception|Error:", line) and not line.startswith("\t")
     ]
