@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 import small
 
-from interplm_wh import build, commands, schema, store
+from interplm_wh import build, commands, remove, schema, store
 from interplm_wh.ask import info, verify
 from interplm_wh.build import marts
 from interplm_wh.errors import EngineError
@@ -28,13 +34,16 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 LOCAL = "local[2]"
 MARTS = [mart.name for mart in marts.ordered()]
 PER_BLOCK = [mart.name for mart in marts.ordered() if mart.is_per_block and mart.name != "features"]
+# Of their blocks alone, so that new proteins are all that is read.
+COUNTED_ONCE = ("concept_bands", "concept_support", "protein_features", "source_firing")
+READ_ANNOTATIONS = ("concept_bands", "concept_support", "heldout_pairs", "source_firing")
 SCORE = {"min_residues": 5, "min_domains": 3}
 
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[None]:
     """Spark in this process, which builds then use."""
-    with session(LOCAL, settings=spark_tables.SHORT):
+    with session(LOCAL, settings=spark_tables.TINY):
         yield
 
 
@@ -64,46 +73,58 @@ def test_golden_tables_are_the_same_on_spark(golden_warehouse: Path, tmp_path: P
 @pytest.mark.usefixtures("local")
 def test_demo_tables_are_the_same_on_spark(demo_warehouse: Path, tmp_path: Path) -> None:
     ours = spark_tables.unbuilt(demo_warehouse, tmp_path / "ours")
+    # Its neurons fire on all residues: fourteen million rows, seven times those of all other SAEs.
+    remove.remove_sae(ours, "demo-neurons")
+    theirs = Path(shutil.copytree(ours, tmp_path / "theirs"))
     build.build(ours)
-    theirs = spark_tables.unbuilt(demo_warehouse, tmp_path / "theirs")
     build.build(theirs, engine="spark", master=LOCAL)
     spark_tables.assert_same_tables(ours, theirs)
     assert build.build(theirs).rebuilt == ()
 
 
 @pytest.mark.usefixtures("local")
-def test_each_engine_appends_to_what_the_other_made(tmp_path: Path) -> None:
+def test_each_engine_goes_on_from_the_other_and_makes_only_what_is_new(tmp_path: Path) -> None:
     ours, theirs = (small.make(tmp_path / name) for name in ("ours", "theirs"))
-    build.build(ours, **SCORE)
-    build.build(theirs, engine="spark", master=LOCAL, **SCORE)
-    for engine in ("duckdb", "spark"):
-        kept = folders_of(theirs, "protein_features")
-        for path in (ours, theirs):
-            append(path, 7)
-        build.build(ours)
-        made = build.build(theirs, engine=engine, master=LOCAL if engine == "spark" else None)
+    for path, engine in ((ours, "duckdb"), (theirs, "spark")):
+        master = LOCAL if engine == "spark" else None
+        found = build.scale(path, sae="a", source="valid", engine=engine, master=master)
+        assert (found.scale_source, found.n_scale_proteins) == ("valid", 10)
+    for path in (ours, theirs):
+        append(path, 7)
+        made = build.build(path, **SCORE)  # on DuckDB, from what either has made
         assert sorted(made.appended) == sorted(f"a/{name}" for name in PER_BLOCK)
-        assert folders_of(theirs, "protein_features")[:-1] == kept
-        spark_tables.assert_same_tables(ours, theirs, filled=False)
-        assert verify(theirs).is_sound
+
+    append(theirs, 7)
+    with unreadable(theirs, folders_of(theirs, "activations")[:-1]):
+        made = build.build(theirs, select=COUNTED_ONCE, engine="spark", master=LOCAL)
+    assert sorted(made.appended) == sorted(f"a/{name}" for name in COUNTED_ONCE)
+    build.build(theirs)
+
+    add_layer(theirs)
+    add_source(theirs, tmp_path)
+    made = build.build(theirs, select=READ_ANNOTATIONS, engine="spark", master=LOCAL)
+    of_layer = {f"b/{name}" for name in ("features", *READ_ANNOTATIONS)}
+    assert {*made.rebuilt, *made.appended} == of_layer | {f"a/{name}" for name in READ_ANNOTATIONS}
+    made = build.build(theirs)
+    assert {name.partition("/")[0] for name in (*made.rebuilt, *made.appended)} == {"b"}
+
+    append(ours, 7)
+    add_layer(ours)
+    add_source(ours, tmp_path)
+    build.build(ours)
+    spark_tables.assert_same_tables(ours, theirs, filled=False)
+    assert verify(theirs).is_sound
 
 
-@pytest.mark.usefixtures("local")
-def test_appended_proteins_cost_only_themselves(tmp_path: Path) -> None:
-    path = small.make(tmp_path / "w")
-    build.build(path, engine="spark", master=LOCAL, **SCORE)
-    append(path, 7)
-    (old, new) = folders_of(path, "activations")
-    # What is counted already is not read again: it could not be.
-    kept = path / old / "part-0.parquet"
-    hidden = kept.read_bytes()
-    kept.write_bytes(b"\0" * len(hidden))
-    appended = ["protein_features", "concept_bands", "source_firing", "feature_stats"]
-    made = build.build(path, select=appended, engine="spark", master=LOCAL)
-    assert f"a/{appended[0]}" in made.appended
-    kept.write_bytes(hidden)
-    assert verify(path).is_sound
-    assert new != old
+@contextmanager
+def unreadable(path: Path, folders: list[str]) -> Iterator[None]:
+    """Fill files with zeros for a while: who reads them fails."""
+    held = {file: file.read_bytes() for folder in folders for file in (path / folder).glob("*.parquet")}
+    for file, text in held.items():
+        file.write_bytes(b"\0" * len(text))
+    yield
+    for file, text in held.items():
+        file.write_bytes(text)
 
 
 def append(path: Path, n: int) -> None:
@@ -116,22 +137,25 @@ def append(path: Path, n: int) -> None:
         tx.publish()
 
 
+def add_layer(path: Path) -> None:
+    """Add an SAE with the activations of some proteins."""
+    with store.write(path, command="test") as tx:
+        small.add_sae(tx, "b")
+        small.add_activations(tx, "b", 0, 9)
+        tx.publish()
+
+
+def add_source(path: Path, folder: Path) -> None:
+    """Annotate two proteins from a source of its own."""
+    table = folder / "lab.csv"
+    table.write_text("accession,start,stop,concept\nP0001,2,5,patch\nP0002,1,9,patch\n")
+    commands.add_annotations(path, [table], covers="listed")
+
+
 def folders_of(path: Path, table: str) -> list[str]:
     with store.open(path) as wh:
         sql = "select folder from folders where is_current and table_name = $t order by rank"
         return list(wh.sql(sql, {"t": table})["folder"].to_pylist())
-
-
-@pytest.mark.usefixtures("local")
-def test_a_scale_is_replaced_on_spark(tmp_path: Path) -> None:
-    ours, theirs = (small.make(tmp_path / name) for name in ("ours", "theirs"))
-    for path, engine in ((ours, "duckdb"), (theirs, "spark")):
-        build.build(path, **SCORE)
-        found = build.scale(
-            path, sae="a", source="valid", engine=engine, master=LOCAL if engine == "spark" else None
-        )
-        assert (found.scale_source, found.n_scale_proteins) == ("valid", 10)
-    spark_tables.assert_same_tables(ours, theirs, filled=False)
 
 
 def test_files_are_sorted_and_hold_ranges_of_their_own(local: None, tmp_path: Path) -> None:
@@ -182,6 +206,43 @@ def test_a_build_that_spark_gives_up_leaves_the_warehouse_as_it_was(tmp_path: Pa
     assert sorted(str(file) for file in path.rglob("*")) == before
 
 
+def test_a_killed_build_leaves_the_warehouse_as_it_was_and_nothing_runs_on(tmp_path: Path) -> None:
+    path = small.make(tmp_path / "w")
+    before = published(path)
+    own = tmp_path / "temporary"
+    own.mkdir()
+    env = {
+        **os.environ, "TMPDIR": str(own), "SPARK_LOCAL_DIRS": str(own),
+        "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={own} -XX:-UsePerfData",
+    }  # fmt: skip
+    words = ["-w", str(path), "build", "--engine", "spark", "--master", LOCAL]
+    with subprocess.Popen([sys.executable, "-m", "interplm_wh", *words], env=env) as command:
+        while command.poll() is None and not list((path / ".staging").rglob("part-*.parquet")):
+            time.sleep(0.05)
+        children = psutil.Process(command.pid).children(recursive=True)
+        assert "java" in {child.name() for child in children}
+        command.kill()
+    assert command.returncode == -signal.SIGKILL
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+    assert list(own.iterdir()) == []
+    assert published(path) == before
+    build.build(path)  # what the killed one left is removed, and all is made
+    assert list((path / ".staging").iterdir()) == []
+    assert verify(path).is_sound
+
+
+def published(path: Path) -> dict[str, bytes]:
+    """Every file that a reader may meet, and what it holds."""
+    files = [path / "warehouse.duckdb", *(path / "lake").rglob("*.parquet")]
+    return {str(file.relative_to(path)): file.read_bytes() for file in files}
+
+
+def counted(path: Path) -> set[Path]:
+    """What waits to be merged while a block is counted."""
+    return {file.parent for file in (path / ".staging").glob("*/scratch/spark/*/part-*.parquet")}
+
+
 class TestCluster:
     """A master and two workers on loopback; the last test kills one of them."""
 
@@ -203,25 +264,22 @@ class TestCluster:
         spark_tables.assert_same_tables(golden_warehouse, theirs, filled=False)
 
     def test_a_worker_that_is_killed_half_way_changes_nothing(
-        self, running: Cluster, demo_warehouse: Path, tmp_path: Path
+        self, running: Cluster, golden_warehouse: Path, tmp_path: Path
     ) -> None:
-        ours = spark_tables.unbuilt(demo_warehouse, tmp_path / "ours")
-        build.build(ours)
-        theirs = spark_tables.unbuilt(demo_warehouse, tmp_path / "theirs")
-        made: list[int] = []
+        theirs = spark_tables.unbuilt(golden_warehouse, tmp_path / "w")
+        n_made: list[int] = []
 
         def kill() -> None:
-            while not (found := list((theirs / ".staging").glob("*/lake/*/*/*/part-*.parquet"))):
+            while len(found := counted(theirs)) < 2:
                 time.sleep(0.02)
             running.kill_worker(0)
-            made.append(len({file.parent for file in found}))
+            n_made.append(len(found))
 
         killer = threading.Thread(target=kill, daemon=True)
         killer.start()
         build.build(theirs, engine="spark", master=running.master)
         killer.join(timeout=1)
-        assert made[0] < len(MARTS), "the worker was killed when all was done"
+        assert n_made[0] < len(PER_BLOCK), "the worker was killed when all was counted"
         assert running.workers[0].poll() is not None
-        spark_tables.assert_same_tables(ours, theirs)
+        spark_tables.assert_same_tables(golden_warehouse, theirs, filled=False)
         assert verify(theirs).is_sound
-        shutil.rmtree(theirs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +23,10 @@ from interplm_wh.store.rows import value
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Tasks of a shuffle: one for so many activations, few enough to sort in the memory of one.
+# Tasks of a shuffle: at most so many activations for each, few enough to sort in the memory of one; down to
+# so many, as long as there are cores to run them.
 _TASK_ROWS = 2_000_000
+_SMALL_TASK_ROWS = 200_000
 # A relation that is smaller than this is sent to every worker instead of shuffled.
 _BROADCAST = "64m"
 # Hadoop takes these for patterns in the names of files.
@@ -186,7 +189,9 @@ class SparkEngine:
             )
 
     def _cut_shuffles(self, n_rows: int) -> None:
-        self.spark.conf.set("spark.sql.shuffle.partitions", max(1, -(-n_rows // _TASK_ROWS)))
+        n_cores = self.spark.sparkContext.defaultParallelism
+        n_tasks = max(n_rows / _TASK_ROWS, min(n_cores, n_rows / _SMALL_TASK_ROWS), 1)
+        self.spark.conf.set("spark.sql.shuffle.partitions", math.ceil(n_tasks))
 
 
 def _n_activations(tx: Transaction) -> int:
