@@ -11,6 +11,7 @@ from benchmarks import (
     landscape,
     pages,
     scoring,
+    spark,
     steering,
     structures,
     training,
@@ -20,7 +21,7 @@ from benchmarks import (
 ALL = {
     "scoring": scoring.main, "encoding": encoding.main, "ingest": ingest.main, "training": training.main,
     "evidence": evidence.main, "landscape": landscape.main, "structures": structures.main,
-    "steering": steering.main, "variants": variants.main, "pages": pages.main,
+    "steering": steering.main, "variants": variants.main, "spark": spark.main, "pages": pages.main,
 }  # fmt: skip
 
 

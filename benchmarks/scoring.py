@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks import generate, yardstick
 from interplm_wh import build, store
 from interplm_wh.build import blocks, marts, plan
-from interplm_wh.build.make import count_blocks, finish, parameters
+from interplm_wh.build.make import DuckDB, finish, parameters
 from interplm_wh.progress import track
 from interplm_wh.store import Transaction
 
@@ -111,9 +111,11 @@ def make_marts(path: Path, names: Sequence[str]) -> None:
         steps = [planner.step(mart, SAE, values) for mart in chosen if mart.is_per_block]
         if any(step.action != "rebuild" for step in steps):
             raise SystemExit(f"{path} has tables already, so that there is nothing to measure; remove it")
-        written = count_blocks(tx, steps, values, bar)
+        engine = DuckDB()
+        written = engine.count_blocks(tx, steps, values, bar)
         for mart in chosen:
-            finish(tx, planner, planner.step(mart, SAE, values), values, written.get(mart.name, ()))
+            step = planner.step(mart, SAE, values)
+            finish(tx, planner, step, values, written.get(mart.name, ()), engine=engine)
             blocks.focus(tx, SAE, only=[mart.name])
 
 

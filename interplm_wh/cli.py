@@ -22,6 +22,13 @@ from interplm_wh.unexpected import STOPPED, explain
 
 _DEBUG = "--debug"
 FILES = click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+ENGINE = click.option(
+    "--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True,
+    help="What runs the SQL; spark needs Java 17 and the extra `spark`.",
+)  # fmt: skip
+MASTER = click.option(
+    "--master", metavar="URL", help="Spark's master, for instance spark://host:7077; this machine by default."
+)
 
 
 class _Command(click.Command):
@@ -451,12 +458,14 @@ def shuffle(plm: str, output: Path, seed: int, revision: str | None) -> None:
 @click.option(
     "--from", "source", required=True, metavar="all|valid|checkpoint|FASTA", help="What sets the scale."
 )
+@ENGINE
+@MASTER
 @click.pass_obj
-def scale(warehouse: Path, sae: str, source: str) -> None:
+def scale(warehouse: Path, sae: str, source: str, engine: str, master: str | None) -> None:
     """Replace the scale of an SAE and build again all that depends on it."""
     from interplm_wh.build import scale
 
-    show(scale(warehouse, sae=sae, source=source))
+    show(scale(warehouse, sae=sae, source=source, engine=engine, master=master))
 
 
 @cli.command()
@@ -467,17 +476,19 @@ def scale(warehouse: Path, sae: str, source: str) -> None:
 @click.option("--min-residues", type=int, help="Score concepts with more residues than this.")
 @click.option("--min-domains", type=int, help="Score concepts with more instances than this.")
 @click.option("--presence", type=float, help="A feature is present above this activation.")
+@ENGINE
+@MASTER
 @click.pass_obj
 def build(
     warehouse: Path, select: tuple[str, ...], thresholds: str | None, min_residues: int | None,
-    min_domains: int | None, presence: float | None,
+    min_domains: int | None, presence: float | None, engine: str, master: str | None,
 ) -> None:  # fmt: skip
     """Make every table that is missing or out of date; what is not given is as in the last build."""
     from interplm_wh.build import build
 
     report = build(
         warehouse, select=select, thresholds=_numbers(thresholds, "--thresholds"), min_residues=min_residues,
-        min_domains=min_domains, presence=presence,
+        min_domains=min_domains, presence=presence, engine=engine, master=master,
     )  # fmt: skip
     show(report)
 

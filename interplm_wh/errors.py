@@ -9,6 +9,7 @@
     ├── MismatchError             a model, layer or shape that does not belong together
     ├── CheckError                a schema check or a checksum that failed
     ├── DownloadError             a server that does not answer, or not with what it should
+    ├── EngineError               Spark that is not there, does not answer or gave up
     ├── TrainingError             a training that went astray
     ├── ModelError                a model that cannot be loaded: absent, unreadable, unsafe, extra missing
     └── ResourceError             a file that the package itself should carry, or carries wrongly
@@ -53,6 +54,10 @@ class ModelError(InterplmError):
 
 class DownloadError(InterplmError):
     """A server that does not answer, or not with what it should."""
+
+
+class EngineError(InterplmError):
+    """Spark that is not there, does not answer, or gave up."""
 
 
 class TrainingError(InterplmError):

@@ -9,6 +9,8 @@ import duckdb
 import pyarrow as pa
 
 from interplm_wh import schema, sqlfile
+from interplm_wh.build import marts
+from interplm_wh.build.marts import empty_select
 from interplm_wh.quote import quote_identifier
 from interplm_wh.sqlfile import SqlFile
 
@@ -18,30 +20,10 @@ Block = tuple[int, int]
 SAE = "a"
 EVERYTHING: Block = (0, 2**31 - 1)
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
-# What the build lays from the weights of an SAE; no tables of the warehouse.
-SAE_FEATURES = (
-    "null::varchar as sae, null::integer as feature, null::float as decoder_norm, "
-    "null::float as checkpoint_max"
-)
 MARTS = sqlfile.load_folder("marts")
 ORDERED = [f for f in sqlfile.build_order(MARTS) if f.output in schema.tables()]
 VIEWS = [f for f in ORDERED if schema.table(f.output).storage == "view"]
 BLOCKS = [f for f in ORDERED if schema.table(f.output).storage in ("block", "chunk")]
-
-
-SAE_DIRECTIONS = (
-    "null::varchar as sae, null::varchar as weights, null::integer as feature, null::integer as neighbour, "
-    "null::float as cosine"
-)
-
-
-def empty_select(relation: str) -> str:
-    """Return a typed SELECT without rows for any input of a mart, partial rows included."""
-    if relation == "sae_features":
-        return f"select {SAE_FEATURES} where false"
-    if relation == "sae_directions":
-        return f"select {SAE_DIRECTIONS} where false"
-    return schema.table(relation.removesuffix("_partial")).empty_select
 
 
 def letter_concepts() -> list[dict[str, Any]]:
@@ -89,7 +71,7 @@ def connect(relations: Mapping[str, Rows]) -> duckdb.DuckDBPyConnection:
     """
     con = open_memory()
     names = [t.name for t in schema.tables().values() if t.storage != "view"]
-    for name in [*names, "sae_features", "sae_directions"]:
+    for name in [*names, *marts.LAID]:
         con.execute(f"create table {quote_identifier(name)} as {empty_select(name)}")
     for name, rows in relations.items():
         fill(con, name, rows)

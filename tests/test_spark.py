@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-import sqlglot
 
 from interplm_wh import schema
 from interplm_wh.quote import quote_identifier
+from interplm_wh.spark import portable
+from interplm_wh.spark.session import session
 from interplm_wh.sqlfile import SqlFile
-from tests import harness
+from tests import harness, spark_tables
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -37,25 +36,9 @@ SEQUENCES = ["ACDEFGHIKL", "MNPQRSTVWYX", "AACCAACC", "KLKLKLKL", "GGGG", "A", "
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
     """One local session with few partitions."""
-    with warnings.catch_warnings():
-        # PySpark 4.3 warns that pandas 3 is not fully supported.
-        warnings.filterwarnings("ignore", module="pyspark")
-        from pyspark.sql import SparkSession
-
-        session = (
-            SparkSession.builder.master("local[1]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.sql.shuffle.partitions", "1")
-            .config("spark.default.parallelism", "1")
-            .config("spark.sql.codegen.wholeStage", "false")
-            .config("spark.sql.adaptive.enabled", "false")
-            .config("spark.sql.ansi.enabled", "true")
-            .config("spark.sql.session.timeZone", "UTC")
-            .getOrCreate()
-        )
-    session.sparkContext.setLogLevel("ERROR")
-    yield session
-    session.stop()
+    few = {"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"}
+    with session("local[1]", settings={**spark_tables.TINY, **few}) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -175,11 +158,10 @@ def both(
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
 def test_rows_are_the_same_on_spark(
-    both: tuple[SparkSession, duckdb.DuckDBPyConnection], file: SqlFile, tmp_path: Path
+    both: tuple[SparkSession, duckdb.DuckDBPyConnection], file: SqlFile
 ) -> None:
     spark, con = both
-    (translated,) = sqlglot.transpile(file.sql, read="duckdb", write="spark")
-    frame = spark.sql(translated, args=file.bind(VALUES))
+    frame = spark.sql(portable.translate(file), args=file.bind(VALUES))
     theirs = [tuple(row) for row in frame.collect()]
     ours = con.execute(file.sql, file.bind(VALUES)).fetchall()
     declared = schema.table(file.output.removesuffix("_partial")).columns

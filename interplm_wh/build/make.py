@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import duckdb
 
 from interplm_wh import schema
 from interplm_wh.build import blocks, marts, plan
+from interplm_wh.build.engine import Engine
 from interplm_wh.progress import Bar
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.sqlfile import SqlFile
@@ -34,27 +36,46 @@ def parameters(con: duckdb.DuckDBPyConnection, sae: str) -> dict[str, Any]:
     }
 
 
-def count_blocks(
+@dataclass(frozen=True)
+class DuckDB:
+    """The engine in this process: one block after the other, each in chunks that fit into memory."""
+
+    def count_blocks(
+        self, tx: Transaction, steps: Sequence[plan.Step], values: Mapping[str, Any], bar: Bar
+    ) -> dict[str, list[Path]]:
+        """Count blocks; see `Engine`."""
+        return _count_blocks(tx, steps, values, bar)
+
+    def merge(
+        self,
+        tx: Transaction,
+        mart: marts.Mart,
+        values: Mapping[str, Any],
+        folder: Path,
+        *,
+        old: Sequence[Path] = (),
+        written: Sequence[Path] = (),
+    ) -> None:
+        """Write all rows of a mart; see `Engine`."""
+        merge = mart.final.sql, mart.final.bind(values)
+        if mart.partial is not None:
+            rows = _lay_partial(
+                tx, mart, values["sae"], [*(f"{f}/*.parquet" for f in old), *map(str, written)]
+            )
+            if mart.is_sum and len(written) == 1 and not old:
+                merge = f"from {rows}", {}
+        tx.write_query(folder, *merge)
+        if mart.partial is not None:
+            tx.con.execute(f"drop view temp.{quote_identifier(mart.name + marts.PARTIAL)}")
+
+
+def _count_blocks(
     tx: Transaction, steps: Sequence[plan.Step], values: Mapping[str, Any], bar: Bar
 ) -> dict[str, list[Path]]:
-    """Count every block of one SAE that marts have not seen, once for all of them.
-
-    Parameters
-    ----------
-    steps : sequence of Step
-        Of marts that are made per block, all of one SAE.
-    values : mapping
-        Values of the parameters of the SQL files.
-
-    Returns
-    -------
-    dict of str to list of Path
-        The files that each mart's blocks were written to.
-    """
     written: dict[str, list[Path]] = {step.mart.name: [] for step in steps}
     for fresh in dict.fromkeys(step.fresh for step in steps if step.fresh):
         wanting = [step.mart for step in steps if step.fresh == fresh]
-        folders = {mart.name: _folder(tx, mart, values["sae"]) for mart in wanting}
+        folders = {mart.name: block_folder(tx, mart, values["sae"]) for mart in wanting}
         phases = marts.phases(wanting)
         cut = blocks.blocks(tx, values["sae"], fresh)
         n_chunks = sum(len(block.chunks) for block in cut)
@@ -86,7 +107,7 @@ def _restrict(tx: Transaction, chunk: blocks.Chunk, values: Mapping[str, Any]) -
     return {**values, "first_protein": chunk.first_protein, "last_protein": chunk.last_protein}
 
 
-def _folder(tx: Transaction, mart: marts.Mart, sae: str) -> Path:
+def block_folder(tx: Transaction, mart: marts.Mart, sae: str) -> Path:
     """Return where a mart's blocks are written: where they stay, or where they wait to be merged."""
     if mart.is_appended:
         return tx.new_folder(mart.name, sae=sae)
@@ -168,8 +189,10 @@ def finish(
     step: plan.Step,
     values: Mapping[str, Any],
     written: Sequence[Path],
+    *,
+    engine: Engine,
 ) -> None:
-    """Put a mart in its place: made at once, or from the blocks that `count_blocks` has written."""
+    """Put a mart in its place: made at once, or from the blocks that the engine has counted."""
     mart, sae = step.mart, step.sae
     seen = (*step.seen, *step.fresh)
     if mart.is_appended:
@@ -180,20 +203,14 @@ def finish(
             tx.append(folder, fingerprint=made.dump())
         return
     folder = tx.new_folder(mart.name, sae=sae)
-    merge = mart.final.sql, mart.final.bind(values)
-    if mart.partial is not None:
-        old = tx.folder_paths(mart.name, sae=sae) if step.action == "append" else []
-        rows = _lay_partial(tx, mart, sae, [*(f"{f}/*.parquet" for f in old), *map(str, written)])
-        if mart.is_sum and len(written) == 1 and not old:
-            merge = f"from {rows}", {}
-    tx.write_query(folder, *merge)
+    adds_up = mart.partial is not None and step.action == "append"
+    old = tx.folder_paths(mart.name, sae=sae) if adds_up else []
+    engine.merge(tx, mart, values, folder, old=old, written=written)
     content = planner.content(mart, sae, seen) if mart.is_per_block else plan.digest([])
     tx.replace(
         mart.name, [folder], sae=sae, fingerprint=plan.Made(step.recipe, step.merge, seen, content).dump()
     )
-    if mart.partial is not None:
-        tx.con.execute(f"drop view temp.{quote_identifier(mart.name + marts.PARTIAL)}")
-        shutil.rmtree(tx.staging.scratch / mart.name, ignore_errors=True)
+    shutil.rmtree(tx.staging.scratch / mart.name, ignore_errors=True)
 
 
 def _lay_partial(tx: Transaction, mart: marts.Mart, sae: str, patterns: Sequence[str]) -> str:

@@ -12,6 +12,17 @@ from interplm_wh.sqlfile import SqlFile
 
 PARTIAL = "_partial"
 _BLOCK_PARAMS = {"first_protein", "last_protein"}
+# What a build lays from the weights of an SAE: no tables of the warehouse.
+LAID = {
+    "sae_features": (
+        "null::varchar as sae, null::integer as feature, null::float as decoder_norm, "
+        "null::float as checkpoint_max"
+    ),
+    "sae_directions": (
+        "null::varchar as sae, null::varchar as weights, null::integer as feature, "
+        "null::integer as neighbour, null::float as cosine"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,13 @@ def _marts() -> dict[str, Mart]:
         if schema.table(name).storage == "sae":
             found[name] = Mart(name, file, files.get(name + PARTIAL))
     return found
+
+
+def empty_select(relation: str) -> str:
+    """Return a typed SELECT without rows for any input of a mart, partial rows included."""
+    if relation in LAID:
+        return f"select {LAID[relation]} where false"
+    return schema.table(relation.removesuffix(PARTIAL)).empty_select
 
 
 @cache

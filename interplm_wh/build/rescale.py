@@ -8,9 +8,11 @@ from pathlib import Path
 
 from interplm_wh import progress, store
 from interplm_wh.build import blocks, derived, marts, plan
+from interplm_wh.build.engine import opened
 from interplm_wh.build.run import run
 from interplm_wh.build.scale import TABLE, Float32, ScaleSource, fix
 from interplm_wh.errors import NotThereError
+from interplm_wh.store import layout
 from interplm_wh.store.rows import first_row
 
 
@@ -45,6 +47,8 @@ def scale(
     *,
     sae: str,
     source: str,
+    engine: str = "duckdb",
+    master: str | None = None,
     scale_of_fasta: Callable[[Path, str], tuple[Float32, int]] | None = None,
 ) -> ScaleReport:
     """Replace the scale of one SAE, and build again all that depends on it.
@@ -56,6 +60,8 @@ def scale(
     source : str
         'all' or 'valid' proteins that are encoded, 'checkpoint', or the path of a FASTA file whose
         proteins set the scale without being stored.
+    engine, master : str, optional
+        As of `build`.
     scale_of_fasta : callable, optional
         Encodes a FASTA file with an SAE and returns its maxima, float32 [n_features], and the
         number of proteins; by default the one in `interplm_wh.encode`.
@@ -66,6 +72,8 @@ def scale(
         If the SAE is unknown or has encoded nothing.
     InputError
         If the checkpoint carries no scale, or the FASTA file cannot be read.
+    EngineError
+        If Spark is asked for and cannot be started, or gives up.
     """
     kind: ScaleSource
     given, n_given, label = None, 0, None
@@ -80,7 +88,10 @@ def scale(
 
         kind, label = "fasta", f"fasta:{Path(source).name}"
         given, n_given = scale_of_fasta(Path(source), sae)
-    with store.write(warehouse, command="scale", settings={"sae": sae, "from": source}) as tx:
+    with (
+        opened(engine, master, layout.root_of(warehouse)) as runs_on,
+        store.write(warehouse, command="scale", settings={"sae": sae, "from": source}) as tx,
+    ):
         if first_row(tx.con, "from saes where sae = ?", [sae]) is None:
             raise NotThereError(f"there is no SAE {sae}; see: interplm-wh info")
         if not plan.folders_of(tx.con, "activations", sae):
@@ -89,10 +100,13 @@ def scale(
         blocks.focus(tx, sae)
         try:
             with progress.track("scaling") as bar:
-                fix(tx, mart, sae, source=kind, given=given, n_given=n_given, label=label, bar=bar)
+                fix(
+                    tx, mart, sae, source=kind, given=given, n_given=n_given, label=label, engine=runs_on,
+                    bar=bar,
+                )  # fmt: skip
         finally:
             blocks.release(tx)
-        run(tx)
+        run(tx, engine=runs_on)
         derived.take_out_outdated(tx)
         tx.publish()
         row = first_row(

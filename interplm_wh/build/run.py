@@ -10,9 +10,10 @@ from typing import Any
 
 from interplm_wh import names, progress, store
 from interplm_wh.build import blocks, derived, directions, marts, plan, scale
-from interplm_wh.build.make import count_blocks, finish, parameters
+from interplm_wh.build.engine import Engine, opened
+from interplm_wh.build.make import DuckDB, finish, parameters
 from interplm_wh.errors import InputError
-from interplm_wh.store import Transaction, Warehouse, catalogue
+from interplm_wh.store import Transaction, Warehouse, catalogue, layout
 
 MAX_THRESHOLDS = 10
 MAX_SETTING = 2**62
@@ -61,6 +62,8 @@ def build(
     min_residues: int | None = None,
     min_domains: int | None = None,
     presence: float | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
 ) -> BuildReport:
     """Make every table that is missing or out of date.
 
@@ -76,6 +79,10 @@ def build(
     presence : float, optional
         A feature is present strictly above this activation. What is not given is as in the last
         build.
+    engine : {'duckdb', 'spark'}
+        What runs the SQL: both give the same tables, and each goes on from what the other has made.
+    master : str, optional
+        Spark's, such as ``spark://host:7077``; all cores of this machine by default.
 
     Returns
     -------
@@ -85,6 +92,8 @@ def build(
     ------
     InputError
         If a setting is out of range or `select` names an unknown table.
+    EngineError
+        If Spark is asked for and cannot be started, or gives up.
     LockedError
         If another process is writing.
     """
@@ -92,9 +101,13 @@ def build(
     settings = {"min_residues": min_residues, "min_domains": min_domains, "presence": presence}
     given = {key: value for key, value in settings.items() if value is not None}
     _check_settings(given, thresholds)
-    with store.write(warehouse, command="build", settings={**given, "thresholds": thresholds}) as tx:
+    asked = {**given, "thresholds": thresholds, "engine": engine}
+    with (
+        opened(engine, master, layout.root_of(warehouse)) as runs_on,
+        store.write(warehouse, command="build", settings=asked) as tx,
+    ):
         is_changed = _apply_settings(tx, given, thresholds)
-        steps = run(tx, wanted)
+        steps = run(tx, wanted, engine=runs_on)
         taken_out = derived.take_out_outdated(tx)
         if is_changed or taken_out or any(step.action != "current" for step in steps):
             tx.publish()
@@ -146,9 +159,14 @@ def _thresholds(tx: Transaction) -> tuple[float, ...]:
 
 
 def run(
-    tx: Transaction, wanted: set[str] | None = None, *, saes: Sequence[str] | None = None
+    tx: Transaction,
+    wanted: set[str] | None = None,
+    *,
+    saes: Sequence[str] | None = None,
+    engine: Engine | None = None,
 ) -> list[plan.Step]:
     """Bring marts up to date in the working copy: all, or those wanted, of SAEs with encoded proteins."""
+    engine = engine or DuckDB()
     if saes is None:
         rows = tx.con.execute("select distinct sae from encodings order by sae").fetchall()
         saes = [sae for (sae,) in rows]
@@ -158,25 +176,25 @@ def run(
         for sae in saes:
             blocks.focus(tx, sae)
             try:
-                steps += _bring_up_to_date(tx, todo, sae, bar)
+                steps += _bring_up_to_date(tx, todo, sae, engine, bar)
             finally:
                 blocks.release(tx)
     return steps
 
 
 def _bring_up_to_date(
-    tx: Transaction, todo: Sequence[marts.Mart], sae: str, bar: progress.Bar
+    tx: Transaction, todo: Sequence[marts.Mart], sae: str, engine: Engine, bar: progress.Bar
 ) -> Iterator[plan.Step]:
     """Make the marts of one SAE that are missing or out of date, each after those that it reads."""
     values = parameters(tx.con, sae)
     for mart in todo:
         if mart.name == scale.TABLE:
-            yield scale.fix(tx, mart, sae, bar=bar)
+            yield scale.fix(tx, mart, sae, engine=engine, bar=bar)
             bar.advance(1)
     rest = [mart for mart in todo if mart.name != scale.TABLE]
     planner = plan.Planner(tx.con, tx.locate)
     per_block = {m.name: planner.step(m, sae, values) for m in rest if m.is_per_block}
-    written = count_blocks(tx, list(per_block.values()), values, bar)
+    written = engine.count_blocks(tx, list(per_block.values()), values, bar)
     for mart in rest:
         bar.describe(f"{sae}: {mart.name}")
         # What the merge reads may have changed since the blocks were counted; the blocks have not.
@@ -184,7 +202,7 @@ def _bring_up_to_date(
         if step.action != "current":
             if mart.name == directions.TABLE:
                 directions.lay_sae_directions(tx, sae, bar)
-            finish(tx, planner, step, values, written.get(mart.name, ()))
+            finish(tx, planner, step, values, written.get(mart.name, ()), engine=engine)
             blocks.focus(tx, sae, only=[mart.name])
         bar.advance(1)
         yield step

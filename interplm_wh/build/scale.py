@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from interplm_wh.build import blocks, marts, plan
-from interplm_wh.build.make import count_blocks, finish, parameters
+from interplm_wh.build.engine import Engine
+from interplm_wh.build.make import finish, parameters
 from interplm_wh.controls.kinds import RULES
 from interplm_wh.errors import CheckError, InputError, NotThereError
 from interplm_wh.progress import Bar
@@ -102,6 +103,7 @@ def fix(
     given: Float32 | None = None,
     n_given: int = 0,
     label: str | None = None,
+    engine: Engine,
     bar: Bar,
 ) -> plan.Step:
     """Fix the scale of an SAE that has none yet, or any SAE where `source` is given.
@@ -136,8 +138,8 @@ def fix(
     everything = tuple(folder for folder, _ in plan.folders_of(tx.con, "activations", sae))
     seen = () if in_sql == "checkpoint" else everything
     step = plan.Step(mart, sae, "rebuild", plan.digest(source), "", seen, ())
-    written = count_blocks(tx, [step], values, bar)
-    finish(tx, plan.Planner(tx.con, tx.locate), step, values, written[mart.name])
+    written = engine.count_blocks(tx, [step], values, bar)
+    finish(tx, plan.Planner(tx.con, tx.locate), step, values, written[mart.name], engine=engine)
     blocks.focus(tx, sae, only=[mart.name])
     n_proteins = n_given if in_sql == "checkpoint" else _n_proteins(tx, sae, in_sql)
     tx.con.execute(

@@ -15,6 +15,7 @@ import duckdb
 from interplm_wh import progress, schema, sqlfile, store
 from interplm_wh.build import blocks, marts, plan, run
 from interplm_wh.build.derived import Outdated
+from interplm_wh.build.make import DuckDB
 from interplm_wh.build.scale import TABLE as SCALE
 from interplm_wh.build.scale import fix
 from interplm_wh.controls.kinds import RULES
@@ -120,7 +121,7 @@ def _scale_by_valid(tx: Transaction, sae: str) -> bool:
     blocks.focus(tx, sae)
     try:
         with progress.track(f"{sae}: scale of valid") as bar:
-            fix(tx, features, sae, source="valid", bar=bar)
+            fix(tx, features, sae, source="valid", engine=DuckDB(), bar=bar)
     finally:
         blocks.release(tx)
     run(tx, marts.with_ancestors({_PAIRS}) - {_PAIRS}, saes=[sae])

@@ -15,7 +15,8 @@ from interplm_wh.schema import Table
 
 # Counted in hundreds of millions of rows: grouping them by their key needs more memory than a
 # laptop has, while one pass over the file, two row groups at a time, needs none. A protein, or a variant of
-# one, stands in one file only, so that rows that are unique in each file are unique.
+# one, stands in one file only, or files that were written together hold ranges of the order of their own, so
+# that rows that are unique in each file are unique.
 UNIQUE_BY_ORDER = frozenset({"activations", "protein_features", "variant_changes"})
 BATCH_ROWS = 1 << 20
 

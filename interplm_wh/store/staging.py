@@ -146,9 +146,14 @@ def remove_leftovers(root: Path, named: Callable[[], Set[str]]) -> int:
     """
     removed = 0
     for path in sorted((root / layout.STAGING).glob("*")):
-        if path.name.startswith(_UNBORN) or not (path / _OWNER).exists():
+        if path.name.startswith(_UNBORN) or not path.is_dir():
             continue
-        with (path / _OWNER).open("a", encoding="utf-8") as owner:
+        try:
+            # One without an owner was written to by a worker that outlived its command.
+            owner = (path / _OWNER).open("a", encoding="utf-8")
+        except FileNotFoundError:
+            continue  # its command has just ended
+        with owner:
             if not try_lock(owner):
                 continue
             if (path / _MOVES).exists():

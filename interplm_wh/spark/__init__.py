@@ -1,0 +1,1 @@
+"""Spark beside DuckDB: the same SQL, and the same encoding, on many machines."""

@@ -1,0 +1,204 @@
+"""Spark as the engine of a build: the same SQL over the same Parquet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interplm_wh import schema, sqlfile
+from interplm_wh.build import blocks, marts, plan
+from interplm_wh.build.make import block_folder
+from interplm_wh.errors import InputError, ResourceError, faults_message
+from interplm_wh.progress import Bar
+from interplm_wh.spark import files, portable
+from interplm_wh.spark.relations import Relations
+from interplm_wh.spark.session import legible, session
+from interplm_wh.store import Transaction, layout
+from interplm_wh.store.rows import value
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Tasks of a shuffle: at most so many activations for each, few enough to sort in the memory of one; down to
+# so many, as long as there are cores to run them.
+_TASK_ROWS = 2_000_000
+_SMALL_TASK_ROWS = 200_000
+# A relation that is smaller than this is sent to every worker instead of shuffled.
+_BROADCAST = "64m"
+# Hadoop takes these for patterns in the names of files.
+_NOT_IN_PATHS = "{}"
+
+
+@contextmanager
+def open_engine(master: str | None, root: Path) -> Iterator[SparkEngine]:
+    """Start Spark for a build of a warehouse, once all SQL is known to be such as it can run.
+
+    Raises
+    ------
+    NotThereError
+        If there is no warehouse.
+    InputError, EngineError
+        As of `session`.
+    ResourceError
+        If a file of `sql/marts/` is not one that Spark answers like DuckDB.
+    """
+    if not (root / layout.CATALOGUE).exists():
+        raise layout.no_warehouse(root)
+    if bad := sorted(set(str(root)) & set(_NOT_IN_PATHS)):
+        raise InputError(
+            f"{root}: Spark cannot read a warehouse with {' '.join(bad)} in its path; rename the folder, or "
+            "build with: --engine duckdb"
+        )
+    portable.require()
+    with session(master) as spark:
+        with legible("sql/marts"):
+            require_analysed(spark)
+        spark.conf.set("spark.sql.autoBroadcastJoinThreshold", _BROADCAST)
+        yield SparkEngine(spark)
+
+
+def require_analysed(spark: SparkSession) -> None:
+    """Let Spark look at every file of `sql/marts/`, over tables without rows; nothing is run.
+
+    Raises
+    ------
+    ResourceError
+        Naming each file that Spark does not take, or whose columns are not those of its table.
+    """
+    from pyspark.errors import AnalysisException, ParseException
+
+    found: list[str] = []
+    own = spark.newSession()
+    loaded = sqlfile.load_folder(portable.FOLDER)
+    for name in sorted({name for file in loaded.values() for name in (file.output, *file.inputs)}):
+        empty = portable.translated_sql(marts.empty_select(name))
+        own.sql(empty).createOrReplaceTempView(name)
+    for file in loaded.values():
+        where = f"sql/{portable.FOLDER}/{file.name}.sql"
+        try:
+            columns = own.sql(portable.translate(file), args=file.bind(_EXAMPLES)).columns
+        except (AnalysisException, ParseException) as error:
+            found.append(f"{where}: {str(error).partition(chr(10))[0]}")
+            continue
+        declared = [c.name for c in schema.table(file.output.removesuffix(marts.PARTIAL)).columns]
+        if columns != declared:
+            found.append(f"{where}: on Spark its columns are {', '.join(columns)}")
+    if found:
+        raise ResourceError(faults_message("sql/marts", found, "mend them, or build with: --engine duckdb"))
+
+
+# One of each parameter, of the type that a build gives.
+_EXAMPLES: dict[str, Any] = {
+    "sae": "a", "presence": 0.05, "scale_source": "all", "weights": "", "first_protein": 0, "last_protein": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SparkEngine:
+    """Runs the SQL of a build on Spark.
+
+    Attributes
+    ----------
+    spark : SparkSession
+    """
+
+    spark: SparkSession
+
+    def count_blocks(
+        self, tx: Transaction, steps: Sequence[plan.Step], values: Mapping[str, Any], bar: Bar
+    ) -> dict[str, list[Path]]:
+        """Count blocks; see `Engine`."""
+        written: dict[str, list[Path]] = {step.mart.name: [] for step in steps}
+        for fresh in dict.fromkeys(step.fresh for step in steps if step.fresh):
+            wanting = [step.mart for step in steps if step.fresh == fresh]
+            folders = {mart.name: block_folder(tx, mart, values["sae"]) for mart in wanting}
+            cut = blocks.blocks(tx, values["sae"], fresh, chunk_rows=blocks.BLOCK_ROWS)
+            for number, block in enumerate(cut):
+                text = f"{values['sae']}: counting on Spark, block {number + 1} of {len(cut)}"
+                bar.describe(text)
+                with legible(text):
+                    for mart, paths in self._count(tx, wanting, block, number, folders, values):
+                        bar.describe(f"{text}: {mart.name}")
+                        written[mart.name] += paths
+        return written
+
+    def _count(
+        self,
+        tx: Transaction,
+        wanting: Sequence[marts.Mart],
+        block: blocks.Block,
+        number: int,
+        folders: Mapping[str, Path],
+        values: Mapping[str, Any],
+    ) -> Iterator[tuple[marts.Mart, list[Path]]]:
+        """Write the rows that marts have of one block."""
+        relations = Relations(self.spark, tx, values["sae"])
+        bound = {**values, "first_protein": block.first_protein, "last_protein": block.last_protein}
+        self._cut_shuffles(block.n_rows)
+        with relations.restricted(block):
+            relations.lay([mart.partial or mart.final for mart in wanting], bound)
+            for mart in wanting:
+                table = schema.table(mart.name)
+                rows = relations.rows(mart.partial or mart.final, bound)
+                folder = folders[mart.name]
+                if mart.partial is None:
+                    name = f"part-{number}"
+                    yield (
+                        mart,
+                        files.write_sorted(
+                            rows, table, folder, name=name, n_tasks=relations.n_tasks, scratch=_scratch(tx)
+                        ),
+                    )
+                else:
+                    yield mart, [files.write_unsorted(rows, table, folder)]
+
+    def merge(
+        self,
+        tx: Transaction,
+        mart: marts.Mart,
+        values: Mapping[str, Any],
+        folder: Path,
+        *,
+        old: Sequence[Path] = (),
+        written: Sequence[Path] = (),
+    ) -> None:
+        """Write all rows of a mart; see `Engine`."""
+        relations = Relations(self.spark, tx, values["sae"])
+        self._cut_shuffles(_n_activations(tx))
+        given = [mart.name + marts.PARTIAL]
+        with legible(f"{values['sae']}: {mart.name}"), relations.keeping():
+            relations.lay([mart.final], values, given=given)
+            rows = None
+            if mart.partial is not None:
+                partial = relations.lay_partial(mart, [*old, *written])
+                if mart.is_sum and len(written) == 1 and not old:
+                    rows = self.spark.table(partial)
+            if rows is None:
+                rows = relations.rows(mart.final, values)
+            files.write_sorted(
+                rows,
+                schema.table(mart.name),
+                folder,
+                name="part",
+                n_tasks=relations.n_tasks,
+                scratch=_scratch(tx),
+            )
+
+    def _cut_shuffles(self, n_rows: int) -> None:
+        n_cores = self.spark.sparkContext.defaultParallelism
+        n_tasks = max(n_rows / _TASK_ROWS, min(n_cores, n_rows / _SMALL_TASK_ROWS), 1)
+        self.spark.conf.set("spark.sql.shuffle.partitions", math.ceil(n_tasks))
+
+
+def _n_activations(tx: Transaction) -> int:
+    return int(value(tx.con, "select coalesce(sum(n_activations), 0)::bigint from encodings"))
+
+
+def _scratch(tx: Transaction) -> Path:
+    folder = tx.staging.scratch / "spark"
+    folder.mkdir(exist_ok=True)
+    return folder
