@@ -119,8 +119,10 @@ class Relations:
             return self._parquet(table, folders)
         if table.name == "activations":
             return self._parquet(table, _whole_folders(self._tx, self._block.parts))
-        rows = self._parquet(table, folders)
-        return rows.where(rows["part"].isin(*self._block.parts)) if table.name == "encodings" else rows
+        if table.name == "encodings":
+            rows = self._parquet(table, [Path(file) for file in self._block.listed])
+            return rows.where(rows["part"].isin(*self._block.parts))
+        return self._parquet(table, folders)
 
     def _parquet(self, table: Table, paths: Sequence[Path]) -> DataFrame:
         from pyspark.sql.functions import lit
