@@ -54,6 +54,19 @@ def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store.init(tmp_path_factory.mktemp("empty") / "warehouse")
 
 
+@pytest.fixture(scope="session")
+def golden_warehouse(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The golden proteome, built on DuckDB; never to be changed."""
+    from interplm_wh import build, commands
+
+    path = store.init(tmp_path_factory.mktemp("golden").resolve() / "w")
+    commands.add_proteins(path, [golden / "proteins.csv.gz"])
+    commands.add_annotations(path, [golden / "annotations.csv.gz"], source="golden")
+    commands.add_activations(path, golden / "activations.parquet", sae="golden", n_features=256)
+    build.build(path, min_residues=500, min_domains=15)
+    return path
+
+
 @pytest.fixture
 def warehouse(empty_warehouse: Path, tmp_path: Path) -> Path:
     """An empty warehouse."""

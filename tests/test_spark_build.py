@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +26,6 @@ from interplm_wh.spark.session import session
 from interplm_wh.store import ordered
 from interplm_wh.store.parquet import ROW_GROUP_ROWS
 from tests import spark_tables
-from tests.spark_cluster import Cluster, cluster
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -45,17 +43,6 @@ def local() -> Iterator[None]:
     """Spark in this process, which builds then use."""
     with session(LOCAL, settings=spark_tables.TINY):
         yield
-
-
-@pytest.fixture(scope="module")
-def golden_warehouse(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The golden proteome, built on DuckDB; never to be changed."""
-    path = store.init(tmp_path_factory.mktemp("golden") / "w")
-    commands.add_proteins(path, [golden / "proteins.csv.gz"])
-    commands.add_annotations(path, [golden / "annotations.csv.gz"], source="golden")
-    commands.add_activations(path, golden / "activations.parquet", sae="golden", n_features=256)
-    build.build(path, min_residues=500, min_domains=15)
-    return path
 
 
 @pytest.mark.usefixtures("local")
@@ -232,50 +219,3 @@ def published(path: Path) -> dict[str, bytes]:
     """Every file that a reader may meet, and what it holds."""
     files = [path / "warehouse.duckdb", *(path / "lake").rglob("*.parquet")]
     return {str(file.relative_to(path)): file.read_bytes() for file in files}
-
-
-def counted(path: Path) -> set[Path]:
-    """What waits to be merged while a block is counted."""
-    return {file.parent for file in (path / ".staging").glob("*/scratch/spark/*/part-*.parquet")}
-
-
-class TestCluster:
-    """A master and two workers on loopback; the last test kills one of them."""
-
-    @pytest.fixture(scope="class")
-    def running(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-        settings = {**spark_tables.SHORT, "spark.executor.memory": "700m"}
-        with (
-            cluster(tmp_path_factory.mktemp("cluster")) as found,
-            session(found.master, settings=settings),
-        ):
-            yield found
-        assert all(process.poll() is not None for process in found.processes)
-
-    def test_golden_tables_are_the_same_on_a_cluster(
-        self, running: Cluster, golden_warehouse: Path, tmp_path: Path
-    ) -> None:
-        theirs = spark_tables.unbuilt(golden_warehouse, tmp_path / "w")
-        build.build(theirs, engine="spark", master=running.master)
-        spark_tables.assert_same_tables(golden_warehouse, theirs, filled=False)
-
-    def test_a_worker_that_is_killed_half_way_changes_nothing(
-        self, running: Cluster, golden_warehouse: Path, tmp_path: Path
-    ) -> None:
-        theirs = spark_tables.unbuilt(golden_warehouse, tmp_path / "w")
-        n_made: list[int] = []
-
-        def kill() -> None:
-            while len(found := counted(theirs)) < 2:
-                time.sleep(0.02)
-            running.kill_worker(0)
-            n_made.append(len(found))
-
-        killer = threading.Thread(target=kill, daemon=True)
-        killer.start()
-        build.build(theirs, engine="spark", master=running.master)
-        killer.join(timeout=1)
-        assert n_made[0] < len(PER_BLOCK), "the worker was killed when all was counted"
-        assert running.workers[0].poll() is not None
-        spark_tables.assert_same_tables(golden_warehouse, theirs, filled=False)
-        assert verify(theirs).is_sound

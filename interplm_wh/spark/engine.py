@@ -15,7 +15,7 @@ from interplm_wh.build.make import block_folder
 from interplm_wh.errors import InputError, ResourceError, faults_message
 from interplm_wh.progress import Bar
 from interplm_wh.spark import files, portable
-from interplm_wh.spark.relations import Relations
+from interplm_wh.spark.relations import Relations, scratch
 from interplm_wh.spark.session import legible, session
 from interplm_wh.store import Transaction, layout
 from interplm_wh.store.rows import value
@@ -150,7 +150,7 @@ class SparkEngine:
                     yield (
                         mart,
                         files.write_sorted(
-                            rows, table, folder, name=name, n_tasks=relations.n_tasks, scratch=_scratch(tx)
+                            rows, table, folder, name=name, n_tasks=relations.n_tasks, scratch=scratch(tx)
                         ),
                     )
                 else:
@@ -185,7 +185,7 @@ class SparkEngine:
                 folder,
                 name="part",
                 n_tasks=relations.n_tasks,
-                scratch=_scratch(tx),
+                scratch=scratch(tx),
             )
 
     def _cut_shuffles(self, n_rows: int) -> None:
@@ -196,9 +196,3 @@ class SparkEngine:
 
 def _n_activations(tx: Transaction) -> int:
     return int(value(tx.con, "select coalesce(sum(n_activations), 0)::bigint from encodings"))
-
-
-def _scratch(tx: Transaction) -> Path:
-    folder = tx.staging.scratch / "spark"
-    folder.mkdir(exist_ok=True)
-    return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from interplm_wh.errors import EngineError
-from interplm_wh.schema import Table
-from interplm_wh.spark.relations import typed
+from interplm_wh.schema import Column, Table
 from interplm_wh.store.parquet import ROW_GROUP_ROWS
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
+SPARK_TYPES = {
+    "int32": "int",
+    "int64": "bigint",
+    "float32": "float",
+    "float64": "double",
+    "string": "string",
+    "bool": "boolean",
+    "timestamp": "timestamp_ntz",
+}
 _OPTIONS = {
     "compression": "zstd",
     "parquet.block.row.count.limit": str(ROW_GROUP_ROWS),
@@ -25,6 +35,16 @@ _OPTIONS = {
     # Files of Hadoop's own that nobody reads.
     "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 }
+
+
+def typed(rows: DataFrame, table: Table, *, columns: Sequence[Column] | None = None) -> DataFrame:
+    """Return the columns of a table, in its order and with its types."""
+    from pyspark.sql.functions import col
+
+    def cast(column: Column) -> SparkColumn:
+        return col(f"`{column.name}`").cast(SPARK_TYPES[column.type]).alias(column.name)
+
+    return rows.select(*(cast(column) for column in columns or table.columns))
 
 
 def write_sorted(
@@ -58,7 +78,7 @@ def write_sorted(
     order = [col(f"`{c}`").asc_nulls_last() for c in table.order if c != "sae" or table.storage != "sae"]
     columns = typed(rows, table, columns=table.file_columns)
     ranges = columns.repartitionByRange(*order) if n_tasks > 1 else columns.coalesce(1)
-    written = _write(ranges.sortWithinPartitions(*order), scratch)
+    written = write_rows(ranges.sortWithinPartitions(*order), scratch)
     found = []
     for number, path in enumerate(sorted(written.glob("*.parquet"))):
         found.append(path.rename(folder / f"{name}-{number}.parquet"))
@@ -71,10 +91,17 @@ def write_sorted(
 
 def write_unsorted(rows: DataFrame, table: Table, scratch: Path) -> Path:
     """Write rows that are still to be merged, in any order; returns their folder."""
-    return _write(typed(rows, table, columns=table.file_columns), scratch)
+    return write_rows(typed(rows, table, columns=table.file_columns), scratch)
 
 
-def _write(rows: DataFrame, scratch: Path) -> Path:
+def write_rows(rows: DataFrame, scratch: Path) -> Path:
+    """Write rows as they are into a new folder, which is returned.
+
+    Raises
+    ------
+    EngineError
+        If not all rows arrived.
+    """
     from pyspark.sql import Observation
     from pyspark.sql.functions import count, lit
 

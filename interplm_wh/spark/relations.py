@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,23 +14,14 @@ from interplm_wh.build import marts
 from interplm_wh.build.blocks import Block
 from interplm_wh.quote import quote_identifier
 from interplm_wh.schema import Table
-from interplm_wh.spark import portable
+from interplm_wh.spark import files, portable
+from interplm_wh.spark.files import SPARK_TYPES, typed
 from interplm_wh.sqlfile import SqlFile
 from interplm_wh.store import Transaction
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
-
-SPARK_TYPES = {
-    "int32": "int",
-    "int64": "bigint",
-    "float32": "float",
-    "float64": "double",
-    "string": "string",
-    "bool": "boolean",
-    "timestamp": "timestamp_ntz",
-}
 
 
 class Relations:
@@ -48,7 +40,7 @@ class Relations:
         self._tx = tx
         self._sae = sae
         self._block: Block | None = None
-        self._kept: list[DataFrame] = []
+        self._kept: list[Path] = []
 
     @property
     def n_tasks(self) -> int:
@@ -72,7 +64,7 @@ class Relations:
             yield
         finally:
             while self._kept:
-                self._kept.pop().unpersist()
+                shutil.rmtree(self._kept.pop())
 
     def lay(self, files: Sequence[SqlFile], values: Mapping[str, Any], *, given: Iterable[str] = ()) -> None:
         """Lay everything that some files read, all the way down.
@@ -91,10 +83,17 @@ class Relations:
         for file in inside:
             rows = typed(self.rows(file, values, ordered=False), schema.table(file.name))
             if _is_worth_keeping(file, n_readers=readers[file.name]):
-                self._kept.append(rows.persist())
-                if self.n_tasks > 1:
-                    rows.count()  # how large it is decides how it is joined
+                rows = self._keep(rows)
             rows.createOrReplaceTempView(file.name)
+
+    def _keep(self, rows: DataFrame) -> DataFrame:
+        """Write rows, and return them as they are read.
+
+        Spark's own cache would be filled anew in the plan of each reader, and lost with a worker.
+        """
+        folder = files.write_rows(rows, scratch(self._tx))
+        self._kept.append(folder)
+        return self._spark.read.schema(rows.schema).parquet(str(folder))
 
     def rows(self, file: SqlFile, values: Mapping[str, Any], *, ordered: bool = True) -> DataFrame:
         """Return the rows of a file whose inputs are laid."""
@@ -136,20 +135,17 @@ class Relations:
         return rows.withColumn("sae", lit(self._sae)) if table.storage == "sae" else rows
 
 
+def scratch(tx: Transaction) -> Path:
+    """Return where Spark may write what is not kept: a folder that all workers see."""
+    folder = tx.staging.scratch / "spark"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def _is_worth_keeping(file: SqlFile, *, n_readers: int) -> bool:
     """Whether rows are kept for those that read them; a view is of all proteins, others are of one block."""
     is_of_block = schema.table(file.name).storage != "view"
     return (is_of_block and portable.is_unnested(file)) or (n_readers > 1 and portable.is_grouped(file))
-
-
-def typed(rows: DataFrame, table: Table, *, columns: Sequence[schema.Column] | None = None) -> DataFrame:
-    """Return the columns of a table, in its order and with its types."""
-    from pyspark.sql.functions import col
-
-    def cast(column: schema.Column) -> Column:
-        return col(f"`{column.name}`").cast(SPARK_TYPES[column.type]).alias(column.name)
-
-    return rows.select(*(cast(column) for column in columns or table.columns))
 
 
 def _struct(table: Table) -> StructType:
