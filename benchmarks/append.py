@@ -1,6 +1,6 @@
-"""What is added costs only itself: 1 % more proteins, another concept set, another layer, beside a full build.
+"""What is added beside a full build: 1 % more proteins, another concept set, another layer.
 
-    python -m benchmarks.append [--size SIZE] [--engines duckdb spark]
+python -m benchmarks.append [--size SIZE] [--engines duckdb spark]
 """
 
 from __future__ import annotations
@@ -52,8 +52,12 @@ def add_proteins(path: Path) -> None:
         spans = generate.annotations(size, sizes, rng)
         moves = {"protein_id": first, "annotation_id": after, "instance_id": after}
         _keep(tx, "annotations", _moved(spans, moves), source=generate.SOURCE)
-        _keep(tx, "coverage", _covered(np.arange(first, first + len(sizes)), generate.SOURCE),
-              source=generate.SOURCE)
+        _keep(
+            tx,
+            "coverage",
+            _covered(np.arange(first, first + len(sizes)), generate.SOURCE),
+            source=generate.SOURCE,
+        )
         _encode(tx, size, first, sizes, scale, rng)
         tx.publish()
 
@@ -94,8 +98,8 @@ def add_concepts(path: Path) -> None:
         after = value(tx.con, "select max(annotation_id) + 1 from annotations")
         names = [f"{NEW_SOURCE}_{i}" for i in range(NEW_CONCEPTS)]
         tx.con.executemany(
-            "insert into concepts by name select ?::integer as concept_id, ? as concept, 'Assay' as category, "
-            "'domain' as level, ? as source",
+            "insert into concepts by name select ?::integer as concept_id, ? as concept, "
+            "'Assay' as category, 'domain' as level, ? as source",
             [[first + i, name, NEW_SOURCE] for i, name in enumerate(names)],
         )
         numbers = np.arange(len(proteins))

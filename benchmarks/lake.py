@@ -8,6 +8,7 @@ what grows with activations is measured by ``scoring``.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import shutil
 import time
@@ -97,7 +98,9 @@ def write_folder(tx: Transaction, numbers: range) -> tuple[list[Path], list[dict
     final = tx.staging.final_name(folder)
     for number in numbers:
         pq.write_table(
-            activations(number * N_PROTEINS), folder / f"part-{number:06d}.parquet", **activation_writer_options()
+            activations(number * N_PROTEINS),
+            folder / f"part-{number:06d}.parquet",
+            **activation_writer_options(),
         )
     there = [(number * N_PROTEINS, f"{final}/part-{number:06d}.parquet") for number in numbers]
     pq.write_table(encodings(there), listed / "part-0.parquet", compression="zstd")
@@ -108,7 +111,12 @@ def write_folder(tx: Transaction, numbers: range) -> tuple[list[Path], list[dict
 def recorded(tx: Transaction, path: Path) -> dict[str, object]:
     """Return what `parts` says of a file."""
     final = tx.staging.final_name(path.parent)
-    return {"path": f"{final}/{path.name}", "table_name": final.split("/")[1], "sae": SAE, **vars(files.facts(path))}
+    return {
+        "path": f"{final}/{path.name}",
+        "table_name": final.split("/")[1],
+        "sae": SAE,
+        **vars(files.facts(path)),
+    }
 
 
 def simulate(path: Path, n_parts: int, n_folders: int) -> None:
@@ -120,7 +128,7 @@ def simulate(path: Path, n_parts: int, n_folders: int) -> None:
         tx.append(folder)
         add_sae(tx, SAE)
         bounds = np.linspace(0, n_parts, n_folders + 1).astype(int).tolist()
-        written = [write_folder(tx, range(a, b)) for a, b in zip(bounds, bounds[1:], strict=False)]
+        written = [write_folder(tx, range(a, b)) for a, b in itertools.pairwise(bounds)]
         rows = [
             {
                 "folder": tx.staging.final_name(folder),
@@ -135,7 +143,7 @@ def simulate(path: Path, n_parts: int, n_folders: int) -> None:
         ]
         for name, table in (("folders", rows), ("parts", [row for _, of in written for row in of])):
             tx.con.register("given", pa.Table.from_pylist(table))
-            tx.con.execute(f"insert into {name} by name from given")  # noqa: S608
+            tx.con.execute(f"insert into {name} by name from given")
             tx.con.unregister("given")
         tx.refresh_views()
         tx.publish()
@@ -212,8 +220,9 @@ def extended(path: Path) -> None:
 
 
 WORKS: tuple[tuple[str, Callable[[Path], None]], ...] = (
-    ("open", opened), ("one protein", one_protein), ("info", described), ("plan an encoding", planned_encoding),
-    ("plan a build, open ten chunks", planned_build), ("publish", published), ("append a part", extended),
+    ("open", opened), ("one protein", one_protein), ("info", described),
+    ("plan an encoding", planned_encoding), ("plan a build", planned_build), ("publish", published),
+    ("append a part", extended),
     ("build", built), ("build again", built), ("append a part, built", extended),
     ("build what is new", built), ("info, built", described),
 )  # fmt: skip
@@ -234,8 +243,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     n_folders = options.folders or max(1, options.parts // 10)
     path = OUT / f"lake-{options.parts}-{n_folders}"
-    print(f"{os.cpu_count()} cores; {options.parts:,} parts in {n_folders:,} folders, "
-          f"{options.parts * N_PROTEINS:,} proteins", flush=True)
+    print(
+        f"{os.cpu_count()} cores; {options.parts:,} parts in {n_folders:,} folders, "
+        f"{options.parts * N_PROTEINS:,} proteins",
+        flush=True,
+    )
     if not path.exists():
         started = time.perf_counter()
         partial = path.with_name(f"{path.name}.partial")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,7 @@ from interplm_wh.errors import CheckError, InputError, NotThereError
 
 MARTS = [mart.name for mart in marts.ordered()]
 PER_BLOCK = [mart.name for mart in marts.ordered() if mart.is_per_block and mart.name != "features"]
+READ_ANNOTATIONS = {"concept_bands", "concept_support", "heldout_pairs", "source_firing"}
 SCORE = {"min_residues": 5, "min_domains": 3}
 
 
@@ -33,6 +35,16 @@ def folder_of(path: Path, table: str) -> list[str]:
     with store.open(path) as wh:
         sql = "select folder from folders where is_current and table_name = $t order by rank"
         return list(wh.sql(sql, {"t": table})["folder"].to_pylist())
+
+
+def add_more(path: Path, n_proteins: int) -> None:
+    """Add proteins behind the first twenty, with annotations and activations."""
+    if n_proteins:
+        with store.write(path, command="test") as tx:
+            small.add_proteins(tx, n_proteins)
+            small.add_annotations(tx)
+            small.add_activations(tx, "a", 20, 19 + n_proteins)
+            tx.publish()
 
 
 @pytest.fixture
@@ -86,11 +98,7 @@ def test_appended_proteins_cost_only_themselves(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build.build(path, **SCORE)
-    with store.write(path, command="test") as tx:
-        small.add_proteins(tx, 7)
-        small.add_annotations(tx)
-        small.add_activations(tx, "a", 20, 26)
-        tx.publish()
+    add_more(path, 7)
     counted: list[tuple[int, int]] = []
     restrict = blocks.restrict
 
@@ -214,14 +222,41 @@ def test_select_takes_a_view_for_the_tables_that_it_reads(path: Path, view: str,
         assert wh.sql(f'select count(*) as n from "{view}"')["n"].to_pylist()[0] > 0
 
 
-def test_a_new_source_leaves_what_does_not_read_annotations_alone(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_new", [0, 7])
+def test_a_new_source_is_counted_alone(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_new: int
+) -> None:
     build.build(path, **SCORE)
     table = tmp_path / "lab.csv"
-    table.write_text("accession,start,stop,concept\nP0001,2,5,patch\n")
-    commands.add_annotations(path, [table], covers="listed")
+    # Spans that overlap each other and those of the other source, on some of the proteins that it covers.
+    rows = [f"P{i:04d},{1 + i % 3},{4 + i % 5},{kind}" for i in range(3, 16) for kind in ("patch", "core")]
+    table.write_text("accession,start,stop,concept\n" + "\n".join(rows) + "\n")
+    whole = shutil.copytree(path, tmp_path / "whole")
+    for warehouse in (path, whole):
+        add_more(warehouse, n_new)
+        commands.add_annotations(warehouse, [table], covers="listed")
+    with store.write(whole, command="test") as tx:  # so that everything is made anew
+        tx.con.execute("update folders set fingerprint = null where sae = 'a' and table_name <> 'features'")
+        tx.publish()
+    assert set(info(path).stale["a"]) >= READ_ANNOTATIONS
+    passes: list[tuple[str, ...] | None] = []
+    only_sources = blocks.only_sources
+
+    def spy(tx: store.Transaction, sources: tuple[str, ...] | None) -> AbstractContextManager[None]:
+        passes.append(sources)
+        return only_sources(tx, sources)
+
+    monkeypatch.setattr(blocks, "only_sources", spy)
     done = build.build(path)
-    reads = {f"a/{name}" for name in ("concept_bands", "concept_support", "heldout_pairs", "source_firing")}
-    assert {*done.rebuilt, *done.appended} == reads
+    assert passes == ([None] if n_new else []) + [("lab",)]
+    reads = {f"a/{name}" for name in READ_ANNOTATIONS}
+    assert {*done.rebuilt, *done.appended} >= reads
+    assert not {"a/concept_bands", "a/concept_support", "a/source_firing"} & set(done.rebuilt)
+    if not n_new:
+        assert {*done.rebuilt, *done.appended} == reads
+    assert {"a/concept_bands", "a/protein_features"} <= set(build.build(whole).rebuilt)
+    assert rows_of(path) == rows_of(whole)
+    assert build.build(path).rebuilt == build.build(path).appended == ()
 
 
 def test_a_lost_scale_stops_the_build_and_says_so(path: Path) -> None:

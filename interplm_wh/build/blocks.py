@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from interplm_wh import schema
@@ -155,6 +156,23 @@ def restrict(tx: Transaction, sae: str, chunk: Chunk) -> None:
             temporary=True,
         )
     )
+
+
+@contextmanager
+def only_sources(tx: Transaction, sources: Sequence[str] | None) -> Iterator[None]:
+    """Let what is annotated hold some sources only, while the block runs; None for all of them."""
+    if sources is None:
+        yield
+        return
+    listed = ", ".join(map(quote_literal, sources))
+    for name in ("concepts", "coverage"):
+        select = f"from memory.main.{name} where source in ({listed})"  # not the one that is laid here
+        tx.con.execute(layout.create_view(schema.table(name), select, temporary=True))
+    try:
+        yield
+    finally:
+        tx.con.execute("drop view temp.concepts")
+        tx.con.execute("drop view temp.coverage")
 
 
 def release(tx: Transaction) -> None:

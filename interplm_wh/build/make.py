@@ -73,32 +73,44 @@ def _count_blocks(
     tx: Transaction, steps: Sequence[plan.Step], values: Mapping[str, Any], bar: Bar
 ) -> dict[str, list[Path]]:
     written: dict[str, list[Path]] = {step.mart.name: [] for step in steps}
-    for fresh in dict.fromkeys(step.fresh for step in steps if step.fresh):
-        wanting = [step.mart for step in steps if step.fresh == fresh]
-        folders = {mart.name: block_folder(tx, mart, values["sae"]) for mart in wanting}
-        phases = marts.phases(wanting)
-        cut = blocks.blocks(tx, values["sae"], fresh)
-        n_chunks = sum(len(block.chunks) for block in cut)
-        numbers = iter(range(n_chunks))
-        for block in cut:
-            bound = _restrict(tx, block, values)
-            with _temporary(tx, phases):
-                _create(tx, phases.before.tables, bound)
-                for chunk in block.chunks:
-                    number = next(numbers)
-                    bar.describe(f"{values['sae']}: counting activations, part {number + 1} of {n_chunks}")
-                    bound = _restrict(tx, chunk, values)
-                    _add_chunk(tx, phases.chunk.tables, bound, is_first=chunk is block.chunks[0])
-                    for mart in phases.chunk.marts:
-                        path = folders[mart.name] / f"part-{number}.parquet"
-                        written[mart.name].append(_write_block(tx, mart, bound, path))
-                bound = _restrict(tx, block, values)
-                _create(tx, phases.after.tables, bound)
-                for mart in phases.after.marts:
+    sae = values["sae"]
+    wanted = plan.passes(steps)
+    cut = {one: blocks.blocks(tx, sae, one.folders) for one in wanted}
+    n_chunks = sum(len(block.chunks) for found in cut.values() for block in found)
+    numbers = iter(range(n_chunks))
+    for one, wanting in wanted.items():
+        folders = {mart.name: block_folder(tx, mart, sae) for mart in wanting}
+        with blocks.only_sources(tx, one.sources):
+            for block in cut[one]:
+                for mart, number, bound in _count_block(tx, block, wanting, values, numbers):
                     path = folders[mart.name] / f"part-{number}.parquet"
                     written[mart.name].append(_write_block(tx, mart, bound, path))
-        blocks.focus(tx, values["sae"], only=["activations", "encodings"])
+                    bar.describe(f"{sae}: counting activations, part {number + 1} of {n_chunks}")
+        blocks.focus(tx, sae, only=["activations", "encodings"])
     return written
+
+
+def _count_block(
+    tx: Transaction,
+    block: blocks.Block,
+    wanting: Sequence[marts.Mart],
+    values: Mapping[str, Any],
+    numbers: Iterator[int],
+) -> Iterator[tuple[marts.Mart, int, dict[str, Any]]]:
+    """Yield each mart, while the tables hold what it has to count, with the values of its parameters."""
+    phases = marts.phases(wanting)
+    with _temporary(tx, phases):
+        _create(tx, phases.before.tables, _restrict(tx, block, values))
+        for chunk in block.chunks:
+            number = next(numbers)
+            bound = _restrict(tx, chunk, values)
+            _add_chunk(tx, phases.chunk.tables, bound, is_first=chunk is block.chunks[0])
+            for mart in phases.chunk.marts:
+                yield mart, number, bound
+        bound = _restrict(tx, block, values)
+        _create(tx, phases.after.tables, bound)
+        for mart in phases.after.marts:
+            yield mart, number, bound
 
 
 def _restrict(tx: Transaction, chunk: blocks.Chunk, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +124,7 @@ def block_folder(tx: Transaction, mart: marts.Mart, sae: str) -> Path:
     if mart.is_appended:
         return tx.new_folder(mart.name, sae=sae)
     folder = tx.staging.scratch / mart.name
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     return folder
 
 
@@ -199,17 +211,13 @@ def finish(
         if step.action == "rebuild":
             tx.drop(mart.name, sae=sae)
         for folder in dict.fromkeys(path.parent for path in written):
-            made = plan.Made(step.recipe, step.merge, step.fresh, planner.content(mart, sae, step.fresh))
-            tx.append(folder, fingerprint=made.dump())
+            tx.append(folder, fingerprint=planner.made(step, step.fresh).dump())
         return
     folder = tx.new_folder(mart.name, sae=sae)
     adds_up = mart.partial is not None and step.action == "append"
     old = tx.folder_paths(mart.name, sae=sae) if adds_up else []
     engine.merge(tx, mart, values, folder, old=old, written=written)
-    content = planner.content(mart, sae, seen) if mart.is_per_block else plan.digest([])
-    tx.replace(
-        mart.name, [folder], sae=sae, fingerprint=plan.Made(step.recipe, step.merge, seen, content).dump()
-    )
+    tx.replace(mart.name, [folder], sae=sae, fingerprint=planner.made(step, seen).dump())
     shutil.rmtree(tx.staging.scratch / mart.name, ignore_errors=True)
 
 

@@ -15,7 +15,6 @@ from interplm_wh import schema, sqlfile
 from interplm_wh.build.marts import Mart, below, derived, resolve
 from interplm_wh.quote import quote_identifier
 from interplm_wh.schema import SQL_TYPES
-from interplm_wh.store.rows import value
 
 Locate = Callable[[str], Path]
 Action = Literal["current", "append", "rebuild"]
@@ -25,6 +24,7 @@ _NOT_INPUTS = frozenset({"runs", "folders", "parts", "sources"})
 # What these say about the proteins already counted is compared row by row, so that rows about new
 # proteins do not make old counts stale.
 _PER_PROTEIN = ("annotations", "coverage", "proteins")
+_PER_SOURCE = ("annotations", "coverage")
 _ANNOTATION_NAMES = frozenset({"annotations", "concepts"})
 
 _PARTS_SEEN = """
@@ -49,13 +49,17 @@ class Made:
     seen : tuple of str
         Folders of `activations` that it counts; empty where the mart is made at once.
     content : str
-        Checksum of what annotations, coverage and proteins say about the proteins in `seen`.
+        Checksum of what annotations, coverage and proteins say about the proteins in `seen`; where rows
+        are counted source by source, of what proteins say.
+    sources : tuple of (str, str)
+        Then, the sources of annotations that are counted, each with the checksum of what it says.
     """
 
     recipe: str
     merge: str
     seen: tuple[str, ...]
     content: str
+    sources: tuple[tuple[str, str], ...] = ()
 
     def dump(self) -> str:
         """Write it as text."""
@@ -66,8 +70,28 @@ class Made:
         """Read it back."""
         raw = json.loads(text or "{}")
         return Made(
-            raw.get("recipe", ""), raw.get("merge", ""), tuple(raw.get("seen", ())), raw.get("content", "")
+            raw.get("recipe", ""),
+            raw.get("merge", ""),
+            tuple(raw.get("seen", ())),
+            raw.get("content", ""),
+            tuple((source, content) for source, content in raw.get("sources", ())),
         )
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What is counted at once.
+
+    Attributes
+    ----------
+    folders : tuple of str
+        Folders of `activations`.
+    sources : tuple of str or None
+        Only these sources of annotations; None for all of them.
+    """
+
+    folders: tuple[str, ...]
+    sources: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +107,8 @@ class Step:
         Folders of `activations` that are still to be counted.
     seen : tuple of str
         Those that are counted already.
+    sources : tuple of str
+        Sources of annotations that came after they were, to be counted in them.
     """
 
     mart: Mart
@@ -92,6 +118,22 @@ class Step:
     merge: str
     fresh: tuple[str, ...]
     seen: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """What is to be counted for it."""
+        new = (Pass(self.fresh),) if self.fresh else ()
+        return (*new, Pass(self.seen, self.sources)) if self.sources else new
+
+
+def passes(steps: Sequence[Step]) -> dict[Pass, list[Mart]]:
+    """Return what is to be counted for some marts of one SAE, each time with the marts that want it."""
+    found: dict[Pass, list[Mart]] = {}
+    for step in steps:
+        for one in step.passes:
+            found.setdefault(one, []).append(step.mart)
+    return found
 
 
 def digest(*parts: object) -> str:
@@ -149,6 +191,11 @@ def _states(con: duckdb.DuckDBPyConnection, inputs: Sequence[str], sae: str, mar
     return texts, {name: _input_state(con, name, sae) for name in names}
 
 
+def is_by_source(mart: Mart) -> bool:
+    """Whether the rows that one source of annotations adds do not depend on other sources."""
+    return mart.partial is not None and bool(set(_PER_SOURCE) & set(resolve(mart.partial.inputs)))
+
+
 class Planner:
     """Compares what marts were made from with what is there now.
 
@@ -166,20 +213,43 @@ class Planner:
     def __init__(self, con: duckdb.DuckDBPyConnection, locate: Locate) -> None:
         self.con = con
         self.locate = locate
-        self._checksums: dict[tuple[str, str, tuple[str, ...]], str] = {}
+        self._checksums: dict[tuple[str, str, tuple[str, ...]], dict[str, str]] = {}
 
     def content(self, mart: Mart, sae: str, seen: Sequence[str]) -> str:
-        """Return the checksum of what the inputs say about the proteins in folders of `activations`."""
-        inputs = resolve(mart.inputs)
+        """Return the checksum of what the inputs say about the proteins in folders of `activations`.
+
+        What is counted source by source is left to `sources`.
+        """
+        inputs = set(resolve(mart.inputs))
+        if is_by_source(mart):
+            inputs -= set(_PER_SOURCE)
         return digest([[n, self._checksum(n, sae, tuple(seen))] for n in _PER_PROTEIN if n in inputs])
 
-    def _checksum(self, name: str, sae: str, seen: tuple[str, ...]) -> str:
+    def sources(self, mart: Mart, sae: str, seen: Sequence[str]) -> dict[str, str]:
+        """Return, for each source of annotations, the checksum of what it says about those proteins."""
+        if not is_by_source(mart):
+            return {}
+        of_table = [self._checksum(name, sae, tuple(seen)) for name in _PER_SOURCE]
+        names = sorted({source for found in of_table for source in found})
+        return {source: digest([found.get(source) for found in of_table]) for source in names}
+
+    def _checksum(self, name: str, sae: str, seen: tuple[str, ...]) -> dict[str, str]:
+        """Return what a table says of the proteins of folders, by source where it has sources."""
         key = name, sae, seen
         if key not in self._checksums:
             self.con.execute(_PARTS_SEEN, {"sae": sae, "folders": list(seen)})
-            self._checksums[key] = value(self.con, sqlfile.load("build", f"content_{name}").sql)
+            rows = self.con.execute(sqlfile.load("build", f"content_{name}").sql).fetchall()
+            self._checksums[key] = dict(rows)
             self.con.execute("drop table built_proteins")
         return self._checksums[key]
+
+    def made(self, step: Step, folders: tuple[str, ...]) -> Made:
+        """Return what a folder of a mart is made from that counts these folders of `activations`."""
+        mart, sae = step.mart, step.sae
+        if not mart.is_per_block:
+            return Made(step.recipe, step.merge, folders, digest([]))
+        sources = tuple(self.sources(mart, sae, folders).items())
+        return Made(step.recipe, step.merge, folders, self.content(mart, sae, folders), sources)
 
     def is_whole(self, folder: str) -> bool:
         """Whether every file of a folder is there with the size that it had."""
@@ -205,10 +275,19 @@ class Planner:
             and all(self.is_whole(folder) for folder, _ in folders)
             and all(one.recipe == now for one in made)
             and set(seen) <= set(everything)
-            and all(one.content == self.content(mart, sae, one.seen) for one in made if mart.is_per_block)
+            and all(self._is_as_it_was(mart, sae, one) for one in made if mart.is_per_block)
         )
         if not usable:
             return Step(mart, sae, "rebuild", now, merge, everything, ())
         fresh = tuple(folder for folder in everything if folder not in set(seen))
-        is_current = not fresh and all(one.merge == merge for one in made)
-        return Step(mart, sae, "current" if is_current else "append", now, merge, fresh, seen)
+        counted = {source for one in made for source, _ in one.sources}
+        sources = tuple(source for source in self.sources(mart, sae, seen) if source not in counted)
+        is_current = not fresh and not sources and all(one.merge == merge for one in made)
+        return Step(mart, sae, "current" if is_current else "append", now, merge, fresh, seen, sources)
+
+    def _is_as_it_was(self, mart: Mart, sae: str, made: Made) -> bool:
+        """Whether what was counted says the same now; a source may have come since."""
+        now = self.sources(mart, sae, made.seen)
+        return made.content == self.content(mart, sae, made.seen) and all(
+            now.get(source) == content for source, content in made.sources
+        )

@@ -113,15 +113,19 @@ class SparkEngine:
     ) -> dict[str, list[Path]]:
         """Count blocks; see `Engine`."""
         written: dict[str, list[Path]] = {step.mart.name: [] for step in steps}
-        for fresh in dict.fromkeys(step.fresh for step in steps if step.fresh):
-            wanting = [step.mart for step in steps if step.fresh == fresh]
+        wanted = plan.passes(steps)
+        cut = {
+            one: blocks.blocks(tx, values["sae"], one.folders, chunk_rows=blocks.BLOCK_ROWS) for one in wanted
+        }
+        numbers = iter(range(n_blocks := sum(map(len, cut.values()))))
+        for one, wanting in wanted.items():
             folders = {mart.name: block_folder(tx, mart, values["sae"]) for mart in wanting}
-            cut = blocks.blocks(tx, values["sae"], fresh, chunk_rows=blocks.BLOCK_ROWS)
-            for number, block in enumerate(cut):
-                text = f"{values['sae']}: counting on Spark, block {number + 1} of {len(cut)}"
+            for block in cut[one]:
+                number = next(numbers)
+                text = f"{values['sae']}: counting on Spark, block {number + 1} of {n_blocks}"
                 bar.describe(text)
-                with legible(text):
-                    for mart, paths in self._count(tx, wanting, block, number, folders, values):
+                with legible(text), blocks.only_sources(tx, one.sources):
+                    for mart, paths in self._count(tx, wanting, block, one.sources, number, folders, values):
                         bar.describe(f"{text}: {mart.name}")
                         written[mart.name] += paths
         return written
@@ -131,6 +135,7 @@ class SparkEngine:
         tx: Transaction,
         wanting: Sequence[marts.Mart],
         block: blocks.Block,
+        sources: Sequence[str] | None,
         number: int,
         folders: Mapping[str, Path],
         values: Mapping[str, Any],
@@ -139,7 +144,7 @@ class SparkEngine:
         relations = Relations(self.spark, tx, values["sae"])
         bound = {**values, "first_protein": block.first_protein, "last_protein": block.last_protein}
         self._cut_shuffles(block.n_rows)
-        with relations.restricted(block):
+        with relations.restricted(block, sources):
             relations.lay([mart.partial or mart.final for mart in wanting], bound)
             for mart in wanting:
                 table = schema.table(mart.name)

@@ -40,6 +40,7 @@ class Relations:
         self._tx = tx
         self._sae = sae
         self._block: Block | None = None
+        self._sources: Sequence[str] | None = None
         self._kept: list[Path] = []
 
     @property
@@ -48,14 +49,14 @@ class Relations:
         return int(self._spark.conf.get("spark.sql.shuffle.partitions") or 1)
 
     @contextmanager
-    def restricted(self, block: Block) -> Iterator[None]:
-        """Let `activations` and `encodings` hold one block only."""
-        self._block = block
+    def restricted(self, block: Block, sources: Sequence[str] | None) -> Iterator[None]:
+        """Let `activations` and `encodings` hold one block only, and `coverage` some sources if not None."""
+        self._block, self._sources = block, sources
         try:
             with self.keeping():
                 yield
         finally:
-            self._block = None
+            self._block = self._sources = None
 
     @contextmanager
     def keeping(self) -> Iterator[None]:
@@ -121,7 +122,10 @@ class Relations:
         if table.name == "encodings":
             rows = self._parquet(table, [Path(file) for file in self._block.listed])
             return rows.where(rows["part"].isin(*self._block.parts))
-        return self._parquet(table, folders)
+        rows = self._parquet(table, folders)
+        if table.name == "coverage" and self._sources is not None:
+            return rows.where(rows["source"].isin(*self._sources))
+        return rows
 
     def _parquet(self, table: Table, paths: Sequence[Path]) -> DataFrame:
         from pyspark.sql.functions import lit

@@ -1,25 +1,28 @@
 -- output: content_annotations
--- grain:  one row
+-- grain:  source
 -- inputs: annotations, concepts, built_proteins
 -- params: none
--- what:   Checksum of what is annotated on the proteins of built_proteins, whatever the ids of its rows
---         and instances.
+-- what:   Checksum of what each source annotates on the proteins of built_proteins, whatever the ids of
+--         its rows and instances.
 with
 spans as (
     select
+        c.source,
         a.protein_id,
         a.concept_id,
         c.level,
         a.start,
         a.stop,
-        a.instance_id - min(a.instance_id) over (partition by a.protein_id) as instance
+        a.instance_id - min(a.instance_id) over (partition by c.source, a.protein_id) as instance
     from annotations as a
     inner join built_proteins as b on a.protein_id = b.protein_id
     inner join concepts as c on a.concept_id = c.concept_id
 )
 
 select
+    source,
     concat_ws(
         ':', count(*), sum(hash(protein_id, concept_id, level, start, stop, instance))
     ) as content
 from spans
+group by source

@@ -1,6 +1,6 @@
 -- output: source_firing_partial
 -- grain:  sae, source, split, feature, threshold
--- inputs: block_groups, block_letters, coverage, thresholds
+-- inputs: block_groups, block_letters, concepts, coverage, thresholds
 -- params: $sae VARCHAR  SAE
 -- what:   Residues that each feature fires on in one block, over the proteins that a source covers.
 with
@@ -22,8 +22,10 @@ members as (
     from block_groups as g
     inner join coverage as c on g.protein_id = c.protein_id
     union all
-    select distinct protein_group, split, 'sequence' as source
-    from block_groups
+    select distinct g.protein_group, g.split, c.source
+    from block_groups as g
+    cross join concepts as c
+    where c.source = 'sequence'
 ),
 
 counts as (
