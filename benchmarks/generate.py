@@ -58,6 +58,10 @@ SIZES = {
     "20M": Size(338_000, 10_240, 150, 2, 61),
     "60M": Size(1_030_000, 10_240, 150, 2, 61),
     "192M": Size(3_300_000, 10_240, 150, 2, 61),
+    "1G": Size(17_200_000, 10_240, 150, 2, 61),
+    # A quarter of the activations on each residue: what residues cost by themselves.
+    "thin-5M": Size(338_000, 10_240, 150, 2, 15),
+    "thin-16M": Size(1_030_000, 10_240, 150, 2, 15),
 }
 
 
