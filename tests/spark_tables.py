@@ -40,7 +40,7 @@ def unbuilt(path: Path, target: Path) -> Path:
 def staged(path: Path) -> set[Path]:
     """Folders that a running build has begun to fill."""
     # Not `Path.glob`, which fails where a folder goes while it looks.
-    return {Path(name).parent for name in glob.glob(f"{path}/.staging/**/part-*.parquet", recursive=True)}
+    return {Path(name).parent for name in glob.glob(f"{path}/.staging/**/part-*.parquet", recursive=True)}  # noqa: PTH207
 
 
 def assert_same_tables(ours: Path, theirs: Path, *, filled: bool = True) -> None:
