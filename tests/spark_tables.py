@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def unbuilt(path: Path, target: Path) -> Path:
             tx.drop(mart.name)
         tx.publish()
     return target
+
+
+def staged(path: Path) -> set[Path]:
+    """Folders that a running build has begun to fill."""
+    # Not `Path.glob`, which fails where a folder goes while it looks.
+    return {Path(name).parent for name in glob.glob(f"{path}/.staging/**/part-*.parquet", recursive=True)}  # noqa: PTH207
 
 
 def assert_same_tables(ours: Path, theirs: Path, *, filled: bool = True) -> None:

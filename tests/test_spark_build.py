@@ -200,7 +200,7 @@ def test_a_killed_build_leaves_the_warehouse_as_it_was_and_nothing_runs_on(tmp_p
     }  # fmt: skip
     words = ["-w", str(path), "build", "--engine", "spark", "--master", LOCAL]
     with subprocess.Popen([sys.executable, "-m", "interplm_wh", *words], env=env) as command:
-        while command.poll() is None and not list((path / ".staging").rglob("part-*.parquet")):
+        while command.poll() is None and not spark_tables.staged(path):
             time.sleep(0.05)
         children = psutil.Process(command.pid).children(recursive=True)
         assert "java" in {child.name() for child in children}

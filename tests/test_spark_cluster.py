@@ -42,7 +42,7 @@ def test_a_worker_that_is_killed_half_way_changes_nothing(
     n_written: list[int] = []
 
     def kill() -> None:
-        while (n := len(written(theirs))) < 10:
+        while (n := len(spark_tables.staged(theirs))) < 10:
             time.sleep(0.02)
         running.kill_worker(0)
         n_written.append(n)
@@ -55,8 +55,3 @@ def test_a_worker_that_is_killed_half_way_changes_nothing(
     assert running.workers[0].poll() is not None
     spark_tables.assert_same_tables(golden_warehouse, theirs, filled=False)
     assert verify(theirs).is_sound
-
-
-def written(path: Path) -> set[Path]:
-    """What has been written of the block that is counted."""
-    return {file.parent for file in (path / ".staging").glob("*/scratch/spark/*/part-*.parquet")}

@@ -84,7 +84,7 @@ def faults(file: SqlFile) -> tuple[str, ...]:
     return tuple(dict.fromkeys(fault for fault in found if fault))
 
 
-def _fault(node: exp.Expression) -> str | None:
+def _fault(node: exp.Expr) -> str | None:
     kind = type(node).__name__
     if kind not in _PORTABLE:
         name = node.name if isinstance(node, exp.Anonymous) else node.sql("duckdb")
@@ -122,7 +122,7 @@ def is_unnested(file: SqlFile) -> bool:
 
 
 @cache
-def _tree(sql: str) -> exp.Expression:
+def _tree(sql: str) -> exp.Expr:
     return sqlglot.parse_one(sql, read="duckdb")
 
 

@@ -21,7 +21,6 @@ from interplm_wh.store import Transaction
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructType
 
 
 class Relations:
@@ -130,7 +129,7 @@ class Relations:
     def _parquet(self, table: Table, paths: Sequence[Path]) -> DataFrame:
         from pyspark.sql.functions import lit
 
-        declared = _struct(table)
+        declared = _ddl(table)
         rows = (
             self._spark.read.schema(declared).parquet(*map(str, paths))
             if paths
@@ -152,10 +151,8 @@ def _is_worth_keeping(file: SqlFile, *, n_readers: int) -> bool:
     return (is_of_block and portable.is_unnested(file)) or (n_readers > 1 and portable.is_grouped(file))
 
 
-def _struct(table: Table) -> StructType:
-    from pyspark.sql.types import StructType
-
-    return StructType.fromDDL(", ".join(f"`{c.name}` {SPARK_TYPES[c.type]}" for c in table.file_columns))
+def _ddl(table: Table) -> str:
+    return ", ".join(f"`{c.name}` {SPARK_TYPES[c.type]}" for c in table.file_columns)
 
 
 def _whole_folders(tx: Transaction, parts: Sequence[str]) -> list[Path]:

@@ -201,7 +201,7 @@ def _context(master: str, settings: Mapping[str, str], wait_seconds: float) -> I
     with tempfile.TemporaryFile() as log:  # without a name, so that nothing of a killed process stays
         with _environment(), _quiet():
             try:
-                gateway = launch_gateway(conf, popen_kwargs={"stdout": log, "stderr": log})
+                gateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # type: ignore[no-untyped-call]
             except PySparkException as error:
                 said = _last_fault(log) or error
                 raise EngineError(f"Spark's Java process did not start: {said}") from error
