@@ -1,0 +1,165 @@
+"""What a published version consists of: the list of its files, and the file that names the versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from interplm_wh.errors import CheckError, NotThereError
+
+FORMAT = 1
+FILES = "files.tsv"
+VERSIONS = "versions"
+CARD = "README.md"
+_HEAD = "sha256\tn_bytes\tpath\tplace"
+# A list comes from outside: what it names must stay within the warehouse, and be what one consists of.
+_STEP = r"[A-Za-z0-9][A-Za-z0-9._=-]*"
+_PATH = re.compile(rf"warehouse\.duckdb|(?:lake|saes|structures)(?:/{_STEP})+")
+_PLACE = re.compile(rf"(?:lake|saes|structures|versions)(?:/{_STEP})+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[1-9][0-9]*-[0-9a-f]{12}")
+_AGAIN = "it was changed or cut off on the way; try again, or ask who published it"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file.
+
+    Attributes
+    ----------
+    path : str
+        Within a warehouse.
+    place : str
+        Within the place that it is published to.
+    n_bytes : int
+    sha256 : str
+    """
+
+    path: str
+    place: str
+    n_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version.
+
+    Attributes
+    ----------
+    name : str
+        ``NUMBER-DIGEST``; its folder in `versions/`.
+    digest : str
+        SHA-256 of all that it says; what is published again unchanged is no new version.
+    files_sha256 : str
+        Of its list of files.
+    n_files, n_bytes : int
+        Of the whole version.
+    published : str
+        When, in UTC.
+    package_version : str
+    """
+
+    name: str
+    digest: str
+    files_sha256: str
+    n_files: int
+    n_bytes: int
+    published: str
+    package_version: str
+
+    @property
+    def number(self) -> int:
+        """Its number, from 1."""
+        return int(self.name.partition("-")[0])
+
+    @property
+    def folder(self) -> str:
+        """Where what is its own lies."""
+        return f"{VERSIONS}/{self.name}"
+
+
+def dump_versions(versions: Sequence[Version]) -> bytes:
+    """Write the file that names the versions, oldest first."""
+    text = {"format": FORMAT, "newest": versions[-1].name, "versions": [asdict(v) for v in versions]}
+    return (json.dumps(text, indent=1) + "\n").encode()
+
+
+def load_versions(content: bytes, *, where: str) -> tuple[Version, ...]:
+    """Read it.
+
+    Raises
+    ------
+    CheckError
+        If it is no such file.
+    """
+    try:
+        raw: Any = json.loads(content)
+        if raw["format"] != FORMAT:
+            raise CheckError(
+                f"{where}: was published in format {str(raw['format'])[:20]}, which this version of "
+                "interplm-wh does not read; install a newer one"
+            )
+        names = [field.name for field in fields(Version)]
+        versions = tuple(Version(**{name: one[name] for name in names}) for one in raw["versions"])
+        is_sound = bool(versions) and all(
+            _NAME.fullmatch(v.name) and _SHA256.fullmatch(v.files_sha256) for v in versions
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckError(f"{where} does not name versions of a warehouse; {_AGAIN}") from error
+    if not is_sound:
+        raise CheckError(f"{where} does not name versions of a warehouse; {_AGAIN}")
+    return versions
+
+
+def choose(versions: Sequence[Version], wanted: str | None, *, where: str) -> Version:
+    """Return the version of a number or name; the newest by default.
+
+    Raises
+    ------
+    NotThereError
+    """
+    if wanted is None:
+        return versions[-1]
+    for version in versions:
+        if wanted in (version.name, str(version.number)):
+            return version
+    known = ", ".join(version.name for version in versions)
+    raise NotThereError(f"{where} has no version {wanted}; it has {known}")
+
+
+def dump_files(entries: Sequence[Entry]) -> bytes:
+    """Write a list of files, in the order of their paths."""
+    rows = sorted(entries, key=lambda entry: entry.path)
+    lines = [_HEAD, *(f"{e.sha256}\t{e.n_bytes}\t{e.path}\t{e.place}" for e in rows)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def load_files(content: bytes, version: Version, *, where: str) -> dict[str, Entry]:
+    """Read the list of a version; returns its files by path.
+
+    Raises
+    ------
+    CheckError
+        If it is not the list that the version was published with, or names what no warehouse has.
+    """
+    if hashlib.sha256(content).hexdigest() != version.files_sha256:
+        raise CheckError(f"{where} is not the list that version {version.name} was published with; {_AGAIN}")
+    entries: dict[str, Entry] = {}
+    for line in content.decode().splitlines()[1:]:
+        cells = line.split("\t")
+        is_sound = (
+            len(cells) == 4
+            and _SHA256.fullmatch(cells[0])
+            and cells[1].isdecimal()
+            and _PATH.fullmatch(cells[2])
+            and _PLACE.fullmatch(cells[3])
+        )
+        if not is_sound or cells[2] in entries:
+            raise CheckError(f"{where} names what no warehouse consists of; take another source")
+        entries[cells[2]] = Entry(cells[2], cells[3], int(cells[1]), cells[0])
+    return entries
