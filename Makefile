@@ -12,13 +12,13 @@ REPORTS ?= .reports
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts,dashboard,landscape,interpret]'
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts,dashboard,landscape,interpret,remote,anndata]'
 	touch $@
 
 # Tests need the classes of dictionary-learning alone; what it draws in (by nnsight, a torchvision for
 # another build of torch) keeps transformers from loading.
 .venv/installed-test: .venv/installed
-	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts,dashboard,landscape,interpret,test]'
+	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[plm,charts,dashboard,landscape,interpret,remote,anndata,test]'
 	$(BIN)/pip install --quiet $(PIP_ARGS) -c constraints.txt --no-deps dictionary-learning
 	touch $@
 

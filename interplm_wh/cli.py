@@ -69,8 +69,9 @@ def _folder(_ctx: click.Context, _param: click.Parameter, text: str) -> Path | s
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "-w", "--warehouse", envvar="INTERPLM_WH", default="warehouse", show_default=True,
-    callback=_folder, type=click.Path(), help="Folder of the warehouse, or address of a published one (hf://, s3://, gs://, "
-    "http(s)://), which is only read; also $INTERPLM_WH.",
+    callback=_folder, type=click.Path(), 
+    help="Folder of the warehouse, or address of a published one (hf://, s3://, gs://, http(s)://), which is "
+    "only read; also $INTERPLM_WH.",
 )  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, prog_name="interplm-wh")
@@ -1021,7 +1022,9 @@ def export_sae(
 @click.option("--by", default="protein", show_default=True, type=click.Choice(["protein", "residue"]),
               help="Rows: proteins with the highest activation of each feature, or residues.")  # fmt: skip
 @click.option("--split", type=click.Choice(["train", "valid", "test"]), help="Proteins of this split alone.")
-@click.option("--protein", "proteins", multiple=True, metavar="ACCESSION", help="This one alone; repeat for more.")
+@click.option(
+    "--protein", "proteins", multiple=True, metavar="ACCESSION", help="This one alone; repeat for more."
+)
 @click.option("--private", "with_private", is_flag=True, help="Take private proteins in, too.")
 @click.option("--force", is_flag=True, help="Replace the file.")
 @click.pass_obj

@@ -33,10 +33,6 @@ from interplm_wh.train import train
 from interplm_wh.variants import variants
 
 __all__ = [
-    "export_matrix",
-    "export_table",
-    "publish",
-    "pull",
     "add_activations",
     "add_annotations",
     "add_proteins",
@@ -51,10 +47,14 @@ __all__ = [
     "describe",
     "encode",
     "evaluate",
+    "export_matrix",
     "export_sae",
+    "export_table",
     "info",
     "init",
     "interpret",
+    "publish",
+    "pull",
     "query",
     "remove_damaged",
     "remove_proteins",

@@ -235,7 +235,7 @@ def report(warehouse: str | Path, *, sae: str | None = None, n_pairs: int = SHOW
                     "%s was trained on %s: what it finds there is not held out", row["sae"], learnt_from
                 )
         names = [row["sae"] for row in ready]
-        stale = build.stale(wh, names) if wh.is_local else dict.fromkeys(names, [])
+        stale = build.stale(wh, names) if wh.is_local else {name: [] for name in names}
         outdated = [one for one in derived.outdated(wh) if one.what in _EVIDENCE] if wh.is_local else []
         found = tuple(
             SaeReport(

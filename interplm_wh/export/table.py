@@ -44,9 +44,7 @@ class TableReport:
         return [f"{self.table}: {self.n_rows:,} rows, {self.n_bytes / 1e6:,.1f} MB, in {self.output}"]
 
 
-def export_table(
-    warehouse: str | Path, name: str, output: str | Path, *, force: bool = False
-) -> TableReport:
+def export_table(warehouse: str | Path, name: str, output: str | Path, *, force: bool = False) -> TableReport:
     """Write a table or view, with all its rows and columns; those of private proteins as well.
 
     Parameters

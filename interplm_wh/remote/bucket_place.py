@@ -6,13 +6,14 @@ Both are reached through Arrow's own clients, which find credentials as the stor
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from pyarrow import fs
+from pyarrow import NativeFile, fs
 
 from interplm_wh.errors import InterplmError
 from interplm_wh.remote.address import Address
@@ -24,6 +25,7 @@ _GS_ENDPOINT = "STORAGE_EMULATOR_HOST"
 _PATIENCE_SECONDS = 30
 _AT_ONCE = 256
 _THREADS = 8
+_HANDLES = 1000
 _CREDENTIALS = {
     "s3": "credentials are read as AWS's tools do: $AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY, or a "
     "profile of ~/.aws ($AWS_PROFILE), or the machine's own role",
@@ -32,11 +34,15 @@ _CREDENTIALS = {
 }
 # What the clients' messages have where the store said no.
 _EXPIRED = ("expired",)
-_UNKNOWN = ("INVALID_ACCESS_KEY_ID", "InvalidAccessKeyId", "SIGNATURE_DOES_NOT_MATCH", "SignatureDoesNotMatch",
-            "INVALID_CLIENT_TOKEN_ID", "UNRECOGNIZED_CLIENT", "InvalidToken", "invalid_grant")  # fmt: skip
-_DENIED = ("ACCESS_DENIED", "AccessDenied", "HTTP status 403", "HTTP status 401", "FORBIDDEN", "PERMISSION_DENIED",
-           "UNAUTHENTICATED", "Permission denied", "Could not create a OAuth2 access token",
-           "default credentials")  # fmt: skip
+_UNKNOWN = (
+    "INVALID_ACCESS_KEY_ID", "InvalidAccessKeyId", "SIGNATURE_DOES_NOT_MATCH", "SignatureDoesNotMatch",
+    "INVALID_CLIENT_TOKEN_ID", "UNRECOGNIZED_CLIENT", "InvalidToken", "invalid_grant",
+)  # fmt: skip
+_DENIED = (
+    "ACCESS_DENIED", "AccessDenied", "HTTP status 403", "HTTP status 401", "FORBIDDEN", "PERMISSION_DENIED",
+    "UNAUTHENTICATED", "Permission denied", "Could not create a OAuth2 access token", "default credentials",
+)  # fmt: skip
+_NO_REASON = ("during HeadObject", "during HeadBucket")  # answers without a body
 _NO_BUCKET = ("NO_SUCH_BUCKET", "NoSuchBucket", "bucket does not exist")
 
 
@@ -54,7 +60,8 @@ def _s3(bucket: str) -> fs.FileSystem:
         options = {"region": fs.resolve_s3_region(bucket)}
     return fs.S3FileSystem(
         connect_timeout=10, request_timeout=60, retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=3),
-        allow_bucket_creation=False, **options,
+        # A small file is sent in one request, so that there is nothing of it, or all.
+        allow_delayed_open=True, allow_bucket_creation=False, **options,
     )  # fmt: skip
 
 
@@ -71,6 +78,8 @@ class BucketPlace:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self._lock = threading.Lock()
+        self._handles: dict[str, NativeFile] = {}
         try:
             self._fs = _s3(address.where.partition("/")[0]) if address.scheme == "s3" else _gs()
         except (OSError, ValueError) as error:
@@ -81,7 +90,7 @@ class BucketPlace:
 
     def _explained(self, error: Exception, name: str) -> InterplmError:
         """Turn what a client raised into what happened and what to do."""
-        text, step = str(error), _CREDENTIALS[self.address.scheme]
+        text, step = self._reason(error), _CREDENTIALS[self.address.scheme]
         if any(word in text.lower() for word in _EXPIRED):
             return refused(self.address, "the credentials have expired", f"renew them; {step}")
         if any(word in text for word in _UNKNOWN):
@@ -89,10 +98,20 @@ class BucketPlace:
         if any(word in text for word in _NO_BUCKET):
             return refused(self.address, "there is no such bucket", "look at the spelling, or make it")
         if any(word in text for word in _DENIED):
-            return refused(self.address, f"the store refuses this ({said(error)})", step)
+            return refused(self.address, f"the store refuses this ({said(text)})", step)
         if isinstance(error, FileNotFoundError) or "HTTP status 404" in text or "NOT_FOUND" in text:
             return missing(self.address, name)
-        return unreachable(self.address, error)
+        return unreachable(self.address, text)
+
+    def _reason(self, error: Exception) -> str:
+        """Return what a client says, or, where the store may only answer yes or no, what it says if asked."""
+        if not any(word in str(error) for word in _NO_REASON):
+            return str(error)
+        try:
+            self._fs.get_file_info(fs.FileSelector(self.address.where, allow_not_found=True))
+        except OSError as reason:
+            return str(reason)
+        return str(error)
 
     def read(self, name: str) -> bytes:
         """Return a small file."""
@@ -105,10 +124,18 @@ class BucketPlace:
     def read_range(self, name: str, start: int, stop: int) -> bytes:
         """Return the bytes from `start` to before `stop`."""
         try:
-            with self._fs.open_input_file(self._path(name)) as handle:
-                return bytes(handle.read_at(stop - start, start))
+            return bytes(self._handle(name).read_at(stop - start, start))
         except OSError as error:
             raise self._explained(error, name) from error
+
+    def _handle(self, name: str) -> NativeFile:
+        """Return a file that stays open, since to open it is a request of its own."""
+        with self._lock:
+            if name not in self._handles:
+                if len(self._handles) >= _HANDLES:
+                    self._handles.pop(next(iter(self._handles)))
+                self._handles[name] = self._fs.open_input_file(self._path(name))
+            return self._handles[name]
 
     def stream(self, name: str) -> Iterator[bytes]:
         """Yield a file in blocks."""

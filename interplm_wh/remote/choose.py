@@ -147,9 +147,7 @@ def _copy(wh: Warehouse) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def _leave_out(
-    con: duckdb.DuckDBPyConnection, wh: Warehouse, *, lake: bool, with_private: bool
-) -> list[str]:
+def _leave_out(con: duckdb.DuckDBPyConnection, wh: Warehouse, *, lake: bool, with_private: bool) -> list[str]:
     """Take out what stays behind, and say what it is."""
     said: list[str] = []
     absent = set(parts.left_out(con))

@@ -84,7 +84,8 @@ class HttpPlace:
 
     @contextmanager
     def _answer(self, name: str, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
-        with self._client.stream("GET", f"{self._base}/{quote(name)}", headers=headers) as response:
+        url = f"{self._base}/{quote(name, safe='/=')}"
+        with self._client.stream("GET", url, headers=headers) as response:
             code = response.status_code
             if code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
                 raise missing(self.address, name)

@@ -9,7 +9,7 @@ from interplm_wh.errors import DownloadError, InterplmError, ModelError
 from interplm_wh.hub import extra_needed
 from interplm_wh.remote.address import Address
 from interplm_wh.remote.http_place import HttpPlace
-from interplm_wh.remote.place import EXTRA, Sent, missing, refused, unreachable
+from interplm_wh.remote.place import EXTRA, Sent, refused, unreachable
 
 KIND = "dataset"
 _PER_COMMIT = 100
@@ -17,7 +17,10 @@ _STEP = "log in with `hf auth login`, or set $HF_TOKEN to a token that may {what
 
 
 class HubPlace(HttpPlace):
-    """A repository as a place; what is read is of the commit that was the newest when it was opened."""
+    """A repository as a place; what is read is of the commit that was the newest when it was opened.
+
+    A writer reads what is the newest at each time.
+    """
 
     def __init__(self, address: Address, *, writing: bool) -> None:
         try:
@@ -30,7 +33,8 @@ class HubPlace(HttpPlace):
         self._repository = address.where
         self._writing = writing
         commit = self._commit()
-        base = f"{constants.ENDPOINT}/datasets/{self._repository}/resolve/{commit}"
+        revision = "main" if writing else commit
+        base = f"{constants.ENDPOINT}/datasets/{self._repository}/resolve/{revision}"
         super().__init__(address, base, self._api._build_hf_headers())
 
     def _commit(self) -> str:
@@ -69,12 +73,14 @@ class HubPlace(HttpPlace):
 
     def sizes(self, names: Sequence[str]) -> dict[str, int]:
         """Return the sizes of those files that are there."""
+        from huggingface_hub.hf_api import RepoFile
+
         found: dict[str, int] = {}
         with self._explained():
             for first in range(0, len(names), _PER_COMMIT):
                 some = list(names[first : first + _PER_COMMIT])
-                for info in self._api.get_paths_info(self._repository, some, repo_type=KIND):
-                    found[info.path] = int(info.size)
+                rows = self._api.get_paths_info(self._repository, some, repo_type=KIND)
+                found |= {row.path: row.size for row in rows if isinstance(row, RepoFile)}
         return found
 
     def send(self, files: Sequence[Sent], advance: Callable[[int], None]) -> None:
@@ -83,7 +89,7 @@ class HubPlace(HttpPlace):
 
         for first in range(0, len(files), _PER_COMMIT):
             some = files[first : first + _PER_COMMIT]
-            with self._explained():
+            with self._explained(), _silent():
                 self._api.create_commit(
                     self._repository,
                     [CommitOperationAdd(sent.name, str(sent.path)) for sent in some],
@@ -92,3 +98,22 @@ class HubPlace(HttpPlace):
                 )
             for sent in some:
                 advance(sent.path.stat().st_size)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep the client's own bars away, which stand beside ours."""
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    if are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()

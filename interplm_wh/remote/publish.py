@@ -108,7 +108,15 @@ def publish(
         if before and before[-1].digest == digest:
             newest = before[-1]
             return PublishReport(
-                to, newest.name, False, newest.n_files, newest.n_bytes, 0, 0, chosen.n_private, chosen.left_out
+                to,
+                newest.name,
+                False,
+                newest.n_files,
+                newest.n_bytes,
+                0,
+                0,
+                chosen.n_private,
+                chosen.left_out,
             )
         n_sent, n_sent_bytes = _send_missing(place, chosen)
         name = f"{(before[-1].number if before else 0) + 1}-{digest[:12]}"

@@ -114,7 +114,9 @@ def _require_room(root: Path, digest: str) -> None:
             wanted = None
         if wanted == digest:
             return
-        raise InputError(f"{root} holds a part of another version; remove it (rm -r {words}), or pull elsewhere")
+        raise InputError(
+            f"{root} holds a part of another version; remove it (rm -r {words}), or pull elsewhere"
+        )
     if not root.is_dir() or any(path.name != layout.LOCK for path in root.iterdir()):
         raise InputError(f"{root} exists and is not empty; pull into another folder")
 
@@ -156,7 +158,8 @@ def _fetch(place: Place, root: Path, entry: Entry) -> int:
         partial.replace(target)
     except MissingError as error:
         raise CheckError(
-            f"{error}, which its list names; there is no warehouse yet: ask who published it to publish it again"
+            f"{error}, which its list names; there is no warehouse yet: ask who published it to publish it "
+            "again"
         ) from error
     finally:
         partial.unlink(missing_ok=True)

@@ -8,7 +8,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 # Where a path begins within a text: not behind a letter, a digit, or what an address or a pattern has.
-_WITHIN = re.compile(r"(?<![\w.:/~\-+*\])<>])(?:file://)?(?:~|/)[^\s'\",;:()\[\]{}<>|]*/([^\s'\",;:()\[\]{}<>|/]+)/?")
+_WITHIN = re.compile(
+    r"(?<![\w.:/~\-+*\])<>])(?:file://)?(?:~|/)[^\s'\",;:()\[\]{}<>|]*/([^\s'\",;:()\[\]{}<>|/]+)/?"
+)
 _WHOLE = re.compile(r"(?:file://)?(?:~[^/]*|/)/?[^\n]*")
 
 
