@@ -1,4 +1,4 @@
-"""A server on this machine that speaks as much of S3 as its clients ask for, and checks whose keys are used."""
+"""A server on this machine that speaks as much of S3 as clients ask for, and checks whose key is used."""
 
 from __future__ import annotations
 

@@ -46,7 +46,16 @@ def write_frames(
     var : Table
         Features.
     """
+    with pd.option_context("future.infer_string", False):  # the format has no form for pandas' own strings
+        _write_frames(file, obs, var, by=by)
+    write_elem(file, "uns", dict(about))
+
+
+def _write_frames(
+    file: h5py.File, obs: pa.Table, var: pa.Table, *, by: Literal["protein", "residue"]
+) -> None:
     proteins = obs.drop_columns(["is_private"]).to_pandas().set_index("accession")
+    proteins["name"] = proteins["name"].fillna("")
     for name in ("organism", "split", "cluster"):
         proteins[name] = proteins[name].astype("category")
     write_elem(file, "obs", proteins if by == "protein" else _residues(proteins))
@@ -56,7 +65,6 @@ def write_frames(
     features["concept"] = features["concept"].astype("category")
     features["is_concept_found"] = features["is_concept_found"].astype("boolean")
     write_elem(file, "var", features)
-    write_elem(file, "uns", dict(about))
 
 
 def _residues(proteins: pd.DataFrame) -> pd.DataFrame:
