@@ -54,17 +54,26 @@ def write_frames(
 def _write_frames(
     file: h5py.File, obs: pa.Table, var: pa.Table, *, by: Literal["protein", "residue"]
 ) -> None:
-    proteins = obs.drop_columns(["is_private"]).to_pandas().set_index("accession")
+    proteins = _frame(obs.drop_columns(["accession", "is_private"]))
+    proteins.index = pd.Index(obs["accession"].to_pylist(), dtype=object)
     proteins["name"] = proteins["name"].fillna("")
     for name in ("organism", "split", "cluster"):
-        proteins[name] = proteins[name].astype("category")
+        proteins[name] = pd.Categorical(proteins[name])
     write_elem(file, "obs", proteins if by == "protein" else _residues(proteins))
-    features = var.to_pandas()
-    features.index = features["feature"].astype(str)
-    features.index.name = None
-    features["concept"] = features["concept"].astype("category")
-    features["is_concept_found"] = features["is_concept_found"].astype("boolean")
+    features = _frame(var)
+    features.index = pd.Index([str(number) for number in var["feature"].to_pylist()], dtype=object)
+    features["concept"] = pd.Categorical(features["concept"])
+    features["is_concept_found"] = pd.array(var["is_concept_found"].to_pylist(), dtype="boolean")
     write_elem(file, "var", features)
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a frame whose strings are plain ones."""
+    columns = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        values = column.to_numpy(zero_copy_only=False)
+        columns[name] = pd.Series(values, dtype=object if pa.types.is_string(column.type) else None)
+    return pd.DataFrame(columns)
 
 
 def _residues(proteins: pd.DataFrame) -> pd.DataFrame:
@@ -78,7 +87,8 @@ def _residues(proteins: pd.DataFrame) -> pd.DataFrame:
         proteins["split"].cat.codes.to_numpy()[number], categories=proteins["split"].cat.categories
     )
     frame.index = pd.Index(
-        [f"{name}:{at}" for name, n in zip(proteins.index, lengths, strict=True) for at in range(1, n + 1)]
+        [f"{name}:{at}" for name, n in zip(proteins.index, lengths, strict=True) for at in range(1, n + 1)],
+        dtype=object,
     )
     return frame
 
