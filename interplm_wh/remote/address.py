@@ -64,7 +64,7 @@ def parse(text: str | Path) -> Address:
         )
     if scheme == "file":
         return Address("file", str(Path(where).resolve()), version or None)
-    where = where.strip("/") if scheme != "hf" else where.strip("/").removeprefix("datasets/")
+    where = where.rstrip("/") if scheme != "hf" else where.rstrip("/").removeprefix("datasets/")
     parts = where.split("/")
     is_whole = len(parts) == 2 if scheme == "hf" else bool(parts[0])
     if not is_whole or any(part in ("", ".", "..") for part in parts):

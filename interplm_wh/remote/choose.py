@@ -26,6 +26,9 @@ THE_LAKE = "activations"
 """The one table that grows with residues; marts, examples and sequences do without it."""
 NEVER = ("interpretation_prompts", "rejects")
 _JSON = frozenset({"settings", "fingerprints"})
+# Keys of the settings of runs that name proteins, and commands whose files are named like proteins.
+_NAMING = frozenset({"accessions", "protein", "proteins"})
+_NAMES_FILES = frozenset({"add structures"})
 _NOT_TEXT = frozenset({"folders", "parts", "thresholds"})
 _PRIVATE_RUNS = """
 select f.folder
@@ -85,11 +88,13 @@ def choose(wh: Warehouse, scratch: Path, *, lake: bool, with_private: bool) -> C
     if damaged:
         faults = [f"{name}: {fault}" for name, fault in sorted(damaged.items())]
         raise CheckError(faults_message(wh.name, faults, "nothing was published; see: interplm-wh verify"))
-    _refuse_strangers(wh)
+    _refuse_strangers(wh, lake=lake)
     n_private = _private(wh, with_private=with_private)
     con = _copy(wh)
     left_out = _leave_out(con, wh, lake=lake, with_private=with_private)
     _scrub(con)
+    if not with_private:
+        _forget_names(con)
     found, entries = _lake_files(con, wh)
     for path in _beside(con, wh):
         source = _cleaned(wh.path / path, scratch / path)
@@ -116,19 +121,21 @@ def _private(wh: Warehouse, *, with_private: bool) -> int:
     return int(row["n_private"])
 
 
-def _refuse_strangers(wh: Warehouse) -> None:
+def _refuse_strangers(wh: Warehouse, *, lake: bool) -> None:
     """Refuse tables that still name proteins which were taken out: they may have been private."""
     faults = []
+    stays = {*NEVER, *parts.left_out(wh.con), *(() if lake else (THE_LAKE,))}
     for table in catalogue.lake_tables():
-        columns = [column.name for column in table.columns]
-        if "accession" not in columns or table.name in NEVER:
+        keys = {"accession", "protein_id"} & {column.name for column in table.columns}
+        if table.name in stays:
             continue
-        name = quote_identifier(table.name)
-        rows = wh.sql(
-            f"select distinct t.accession from {name} as t anti join proteins as p using (accession) "  # noqa: S608
-            "where t.accession is not null order by all limit 1"
-        )
-        faults += [f"{table.name} names {accession}" for accession in rows["accession"].to_pylist()]
+        for key in sorted(keys):
+            name = quote_identifier(table.name)
+            rows = wh.sql(
+                f"select t.{key} as stranger from {name} as t anti join proteins as p using ({key}) "  # noqa: S608
+                f"where t.{key} is not null order by all limit 1"
+            )
+            faults += [f"{table.name} names {stranger}" for stranger in rows["stranger"].to_pylist()]
     if faults:
         step = "nothing was published; see with: interplm-wh info, then run: interplm-wh build"
         raise CheckError(faults_message(f"{wh.name}: proteins that are no longer there", faults, step))
@@ -191,6 +198,19 @@ def _scrub(con: duckdb.DuckDBPyConnection) -> None:
             if column.type == "string":
                 change = scrub.json_text if column.name in _JSON and table.name == "runs" else scrub.text
                 _change(con, table, column.name, change)
+
+
+def _forget_names(con: duckdb.DuckDBPyConnection) -> None:
+    """Take out of the runs which proteins they were about: some may have been private and be gone by now."""
+    rows = con.execute("select run_id, command, settings, fingerprints from runs").fetchall()
+    for run, command, settings, fingerprints in rows:
+        is_named = command in _NAMES_FILES
+        left = scrub.without(settings, _NAMING | ({"files"} if is_named else set()))
+        checksums = "{}" if is_named else fingerprints
+        if (left, checksums) != (settings, fingerprints):
+            con.execute(
+                "update runs set settings = ?, fingerprints = ? where run_id = ?", [left, checksums, run]
+            )
 
 
 def _change(con: duckdb.DuckDBPyConnection, table: schema.Table, column: str, change: object) -> None:

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def find(place: Place) -> tuple[Version, dict[str, Entry]]:
             f"{at}: version {version.name} is gone (no {name}); name another one after a #, or ask who "
             "published it"
         ) from error
-    return version, manifest.load_files(content, version, where=f"{at}: {name}")
+    return version, manifest.load_files(content, where=f"{at}: {name}")
 
 
 def cached(name: str, sha256: str, fetch: Callable[[], bytes], *, where: str) -> Path:
@@ -92,8 +93,8 @@ def cached(name: str, sha256: str, fetch: Callable[[], bytes], *, where: str) ->
     content = fetch()
     if hashlib.sha256(content).hexdigest() != sha256:
         raise CheckError(
-            f"{where} is not what was published: its checksum is not the one of the list; try again, or ask "
-            "who published it"
+            f"{where} is not what was published: its checksum is another one; try again, or ask who published "
+            "it"
         )
     files.write_whole(_made(path), content)
     return path
@@ -116,7 +117,6 @@ class PublishedWarehouse(reader.Warehouse):
     def __init__(self, where: str | Path, *, own_macros: bool = False) -> None:
         self._place = open_place(address.parse(where))
         self.version, self._entries = find(self._place)
-        self.name = f"{self._place.address} (version {self.version.name})"
         from interplm_wh.train.card import CARD
 
         folder = self._fetch(layout.CATALOGUE).parent
@@ -124,6 +124,12 @@ class PublishedWarehouse(reader.Warehouse):
             if path.endswith(f"/{CARD}") and not (folder / path).is_file():
                 files.write_whole(_made(folder / path), self._fetch(path).read_bytes())
         super().__init__(folder, own_macros=own_macros)
+
+    @property
+    def name(self) -> str:
+        """Its address and version."""
+        at = replace(self._place.address, version=None)
+        return f"{at} (version {self.version.name})"
 
     def _fetch(self, path: str) -> Path:
         """Keep a small file of the version on this machine, and return where."""

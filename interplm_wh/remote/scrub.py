@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Set
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -38,3 +39,11 @@ def json_text(given: str) -> str:
         return json.dumps(value(json.loads(given)))
     except ValueError:
         return text(given)
+
+
+def without(given: str, keys: Set[str]) -> str:
+    """Return a mapping, as JSON, without some of its keys."""
+    found = json.loads(given)
+    if not keys & found.keys():
+        return given
+    return json.dumps({key: one for key, one in found.items() if key not in keys})

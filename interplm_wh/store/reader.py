@@ -43,8 +43,6 @@ class Warehouse:
         In memory, with the catalogue attached read-only as `wh` and in use.
     stamp : tuple of int
         Time and inode of the catalogue that is open: another one for each publish.
-    name : str
-        What it is called in messages.
     is_local : bool
         Whether its files are on this machine, and may be looked at beside the tables.
     """
@@ -53,12 +51,16 @@ class Warehouse:
 
     def __init__(self, path: str | Path, *, own_macros: bool = False) -> None:
         self.path = layout.root_of(path)
-        self.name = str(self.path)
         self._own_macros = own_macros
         if not (self.path / layout.CATALOGUE).is_file():
             raise layout.no_warehouse(path)
         self._lock = threading.RLock()
         self._open()
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages: its folder, or the address of a published one."""
+        return str(self.path)
 
     def _open(self) -> None:
         self.stamp = _stamp(self.path / layout.CATALOGUE)
