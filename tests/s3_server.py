@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ class Bucket:
     ----------
     refusal : (int, str) or None
         Status and code of an error that answers every request.
+    delay : float
+        Seconds that every object takes.
     log : list of (str, str)
         Method and key of every request.
     sent : list of (str, int)
@@ -36,6 +39,7 @@ class Bucket:
     objects: dict[str, bytes] = field(default_factory=dict)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
     refusal: tuple[int, str] | None = None
+    delay: float = 0.0
     log: list[tuple[str, str]] = field(default_factory=list)
     sent: list[tuple[str, int]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -108,6 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         return content
 
     def _put(self, store: Bucket, key: str, query: dict[str, str], body: bytes) -> None:
+        time.sleep(store.delay)
         with store.lock:
             if "uploadId" in query:
                 store.uploads[query["uploadId"]][int(query["partNumber"])] = body
