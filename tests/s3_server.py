@@ -28,6 +28,8 @@ class Bucket:
         Status and code of an error that answers every request.
     delay : float
         Seconds that every object takes.
+    refuse_after : int or None
+        How many objects there may be before every other is refused.
     log : list of (str, str)
         Method and key of every request.
     sent : list of (str, int)
@@ -40,6 +42,7 @@ class Bucket:
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
     refusal: tuple[int, str] | None = None
     delay: float = 0.0
+    refuse_after: int | None = None
     log: list[tuple[str, str]] = field(default_factory=list)
     sent: list[tuple[str, int]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -113,6 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _put(self, store: Bucket, key: str, query: dict[str, str], body: bytes) -> None:
         time.sleep(store.delay)
+        if store.refuse_after is not None and len(store.objects) >= store.refuse_after:
+            return self._error(403, "AccessDenied")
         with store.lock:
             if "uploadId" in query:
                 store.uploads[query["uploadId"]][int(query["partNumber"])] = body

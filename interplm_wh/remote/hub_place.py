@@ -61,6 +61,8 @@ class HubPlace(HttpPlace):
             raise refused(self.address, "this is no name of a repository", "give hf://ORG/NAME") from error
         except (errors.OfflineModeIsEnabled, HTTPError, OSError) as error:
             raise unreachable(self.address, error) from error
+        except RuntimeError as error:  # of a thread that sends a file
+            raise unreachable(self.address, error.__cause__ or error) from error
 
     def _of_status(self, error: Exception) -> InterplmError:
         code = getattr(getattr(error, "response", None), "status_code", None)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import duckdb
+
 from interplm_wh import progress
-from interplm_wh.errors import CheckError, InputError
+from interplm_wh.errors import CheckError, InputError, faults_message
+from interplm_wh.quote import quote_literal
 from interplm_wh.remote import address
 from interplm_wh.remote.manifest import Entry
 from interplm_wh.remote.place import MissingError, Place, open_place
@@ -19,6 +22,7 @@ from interplm_wh.remote.reader import find
 from interplm_wh.store import files, layout, lock, staging
 
 PULLING = ".pulling"
+_UNCHECKED = ".pulled.duckdb"
 _THREADS = 4
 
 
@@ -90,7 +94,9 @@ def pull(warehouse: str | Path, source: str | Path) -> PullReport:
         n_bytes = sum(entry.n_bytes for entry in absent)
         with progress.track("fetching", total=n_bytes, unit="bytes") as bar:
             _fetch_all(place, root, absent, bar)
-        _fetch(place, root, last)
+        _fetch(place, root, replace(last, path=_UNCHECKED))
+        _require_complete(root / _UNCHECKED, entries, place)
+        (root / _UNCHECKED).replace(root / layout.CATALOGUE)
         staging.sync(root)
         (root / PULLING).unlink()
     return PullReport(
@@ -119,6 +125,22 @@ def _require_room(root: Path, digest: str) -> None:
         )
     if not root.is_dir() or any(path.name != layout.LOCK for path in root.iterdir()):
         raise InputError(f"{root} exists and is not empty; pull into another folder")
+
+
+def _require_complete(path: Path, entries: Mapping[str, Entry], place: Place) -> None:
+    """Refuse a list of files that lacks some of those that the catalogue names, or has others."""
+    with duckdb.connect() as con:
+        con.execute(f"attach {quote_literal(str(path))} as pulled (read_only)")
+        named = con.execute("select path, n_bytes, sha256 from pulled.parts order by path").fetchall()
+    faults = [
+        f"{part} is missing from the list of files, or another one"
+        for part, n_bytes, sha256 in named
+        if part not in entries or (entries[part].n_bytes, entries[part].sha256) != (n_bytes, sha256)
+    ]
+    if faults:
+        path.unlink()
+        step = "there is no warehouse yet: ask who published it to publish it again"
+        raise CheckError(faults_message(str(place.address), faults, step))
 
 
 def _is_there(path: Path, entry: Entry) -> bool:
