@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +16,16 @@ from pyarrow import NativeFile, fs
 
 from interplm_wh.errors import InterplmError
 from interplm_wh.remote.address import Address
-from interplm_wh.remote.place import BLOCK, MissingError, Sent, missing, refused, said, unreachable
+from interplm_wh.remote.place import (
+    BLOCK,
+    MissingError,
+    Sent,
+    missing,
+    refused,
+    said,
+    side_by_side,
+    unreachable,
+)
 
 _S3_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _S3_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -164,19 +172,21 @@ class BucketPlace:
 
     def send(self, files: Sequence[Sent], advance: Callable[[int], None]) -> None:
         """Store files; an object appears when all of it has been sent."""
-        with ThreadPoolExecutor(_THREADS) as pool:
-            for n_bytes in pool.map(self._send, files[:-1]):
-                advance(n_bytes)
-        for sent in files[-1:]:
-            advance(self._send(sent))
+        side_by_side(self._send, files[:-1], n_threads=_THREADS, advance=advance)
+        side_by_side(self._send, files[-1:], n_threads=1, advance=advance)
 
     def _send(self, sent: Sent) -> int:
-        # In one call of Arrow's, which no signal interrupts: a stream that is let go stores what it has.
+        # In a thread, which no signal interrupts: a stream that is let go stores what it has by then.
+        n_bytes = 0
         try:
-            fs.copy_files(
-                str(sent.path), self._path(sent.name), source_filesystem=fs.LocalFileSystem(),
-                destination_filesystem=self._fs, use_threads=False,
-            )  # fmt: skip
+            with sent.path.open("rb") as source, self._fs.open_output_stream(self._path(sent.name)) as target:
+                while block := source.read(8 * BLOCK):
+                    target.write(block)
+                    n_bytes += len(block)
         except OSError as error:
             raise self._explained(error, sent.name) from error
-        return sent.path.stat().st_size
+        return n_bytes
+
+    def close(self) -> None:
+        """Let go of open files."""
+        self._handles.clear()

@@ -59,3 +59,6 @@ class FolderPlace:
                 partial.unlink(missing_ok=True)
             staging.sync(target.parent)
             advance(sent.path.stat().st_size)
+
+    def close(self) -> None:
+        """Nothing is open."""

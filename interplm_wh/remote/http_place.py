@@ -82,6 +82,10 @@ class HttpPlace:
         """Refuse: such a place is only read."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     @contextmanager
     def _answer(self, name: str, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
         url = f"{self._base}/{quote(name, safe='/=')}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from interplm_wh.errors import DownloadError, InputError, NotThereError
 from interplm_wh.remote.address import Address
@@ -15,6 +16,7 @@ BLOCK = 1 << 20
 EXTRA = "pip install 'interplm-wh[remote]'"
 SHOWN = 300
 """Characters of what a store says that a message has at most."""
+Item = TypeVar("Item")
 _SECRET = re.compile(
     r"(?i)((?:signature|credential|token|password|secret|accesskeyid|authorization)[^\s=:]*\s*[=:]\s*)"
     r"(?:bearer\s+)?[^\s&,;]+|\bhf_[A-Za-z0-9]{8,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
@@ -55,6 +57,26 @@ class Place(Protocol):
 
         `advance` is told of bytes that were sent.
         """
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+
+
+def side_by_side(
+    call: Callable[[Item], int], items: Sequence[Item], *, n_threads: int, advance: Callable[[int], None]
+) -> None:
+    """Call a function with each item, in threads; what it returns is told to `advance`.
+
+    After an error, or a key that stops it, those that have begun are ended and no others are begun.
+    """
+    with ThreadPoolExecutor(n_threads) as pool:
+        running = [pool.submit(call, item) for item in items]
+        try:
+            for one in as_completed(running):
+                advance(one.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def said(error: object) -> str:

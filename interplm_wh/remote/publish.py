@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,30 +103,24 @@ def publish(
     with store.open(warehouse) as wh, tempfile.TemporaryDirectory() as folder:
         _refuse_warehouse(to)
         chosen = choose(wh, Path(folder), lake=lake, with_private=with_private)
-        place = open_place(to, writing=True)
-        before = _versions(place)
-        digest = chosen.digest()
-        if before and before[-1].digest == digest:
-            newest = before[-1]
-            return PublishReport(
-                to,
-                newest.name,
-                False,
-                newest.n_files,
-                newest.n_bytes,
-                0,
-                0,
-                chosen.n_private,
-                chosen.left_out,
-            )
-        n_sent, n_sent_bytes = _send_missing(place, chosen)
-        name = f"{(before[-1].number if before else 0) + 1}-{digest[:12]}"
-        version, own = _own_files(wh.path, chosen, name, digest, Path(folder))
-        with progress.track("naming the version", total=len(own), unit="files") as bar:
-            place.send(own, lambda _: bar.advance(1))
-            if _versions(place) != before:
-                raise LockedError(f"{to}: another publish came first; run the same command again")
-            _send_last(place, [*before, version], own, Path(folder))
+        with closing(open_place(to, writing=True)) as place:
+            return _publish(wh.path, chosen, place, Path(folder))
+
+
+def _publish(root: Path, chosen: Chosen, place: Place, scratch: Path) -> PublishReport:
+    to, digest, before = place.address, chosen.digest(), _versions(place)
+    if before and before[-1].digest == digest:
+        newest = before[-1]
+        return PublishReport(
+            to, newest.name, False, newest.n_files, newest.n_bytes, 0, 0, chosen.n_private, chosen.left_out
+        )
+    n_sent, n_sent_bytes = _send_missing(place, chosen)
+    name = f"{(before[-1].number if before else 0) + 1}-{digest[:12]}"
+    version, own = _own_files(root, chosen, name, digest, scratch)
+    place.send(own, lambda _: None)
+    if _versions(place) != before:
+        raise LockedError(f"{to}: another publish came first; run the same command again")
+    _send_last(place, [*before, version], own, scratch)
     return PublishReport(
         to, name, True, version.n_files, version.n_bytes, n_sent + 1,
         n_sent_bytes + version.n_bytes - sum(entry.n_bytes for entry in chosen.entries),

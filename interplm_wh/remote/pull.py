@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from interplm_wh.errors import CheckError, InputError, faults_message
 from interplm_wh.quote import quote_literal
 from interplm_wh.remote import address
 from interplm_wh.remote.manifest import Entry
-from interplm_wh.remote.place import MissingError, Place, open_place
+from interplm_wh.remote.place import MissingError, Place, open_place, side_by_side
 from interplm_wh.remote.reader import find
 from interplm_wh.store import files, layout, lock, staging
 
@@ -82,7 +82,11 @@ def pull(warehouse: str | Path, source: str | Path) -> PullReport:
         If another process fetches into the folder.
     """
     root = layout.root_of(warehouse)
-    place = open_place(address.parse(source))
+    with closing(open_place(address.parse(source))) as place:
+        return _pull(root, place)
+
+
+def _pull(root: Path, place: Place) -> PullReport:
     version, entries = find(place)
     _require_room(root, version.digest)
     root.mkdir(parents=True, exist_ok=True)
@@ -93,7 +97,9 @@ def pull(warehouse: str | Path, source: str | Path) -> PullReport:
         absent = [entry for path, entry in entries.items() if path not in there]
         n_bytes = sum(entry.n_bytes for entry in absent)
         with progress.track("fetching", total=n_bytes, unit="bytes") as bar:
-            _fetch_all(place, root, absent, bar)
+            side_by_side(
+                lambda entry: _fetch(place, root, entry), absent, n_threads=_THREADS, advance=bar.advance
+            )
         _fetch(place, root, replace(last, path=_UNCHECKED))
         _require_complete(root / _UNCHECKED, entries, place)
         (root / _UNCHECKED).replace(root / layout.CATALOGUE)
@@ -145,17 +151,6 @@ def _require_complete(path: Path, entries: Mapping[str, Entry], place: Place) ->
 
 def _is_there(path: Path, entry: Entry) -> bool:
     return path.is_file() and path.stat().st_size == entry.n_bytes and files.sha256(path) == entry.sha256
-
-
-def _fetch_all(place: Place, root: Path, entries: Iterable[Entry], bar: progress.Bar) -> None:
-    with ThreadPoolExecutor(_THREADS) as pool:
-        running = [pool.submit(_fetch, place, root, entry) for entry in entries]
-        try:
-            for one in as_completed(running):
-                bar.advance(one.result())
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _fetch(place: Place, root: Path, entry: Entry) -> int:

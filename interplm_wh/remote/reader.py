@@ -116,14 +116,22 @@ class PublishedWarehouse(reader.Warehouse):
 
     def __init__(self, where: str | Path, *, own_macros: bool = False) -> None:
         self._place = open_place(address.parse(where))
-        self.version, self._entries = find(self._place)
+        try:
+            self.version, self._entries = find(self._place)
+            folder = self._fetch(layout.CATALOGUE).parent
+            self._fetch_cards(folder)
+            super().__init__(folder, own_macros=own_macros)
+        except BaseException:
+            self._place.close()
+            raise
+
+    def _fetch_cards(self, folder: Path) -> None:
+        """Keep what SAEs learnt from, which is asked beside the tables."""
         from interplm_wh.train.card import CARD
 
-        folder = self._fetch(layout.CATALOGUE).parent
-        for path in self._entries:  # what SAEs learnt from is asked beside the tables
+        for path in self._entries:
             if path.endswith(f"/{CARD}") and not (folder / path).is_file():
                 files.write_whole(_made(folder / path), self._fetch(path).read_bytes())
-        super().__init__(folder, own_macros=own_macros)
 
     @property
     def name(self) -> str:
@@ -228,6 +236,7 @@ class PublishedWarehouse(reader.Warehouse):
         with suppress(duckdb.Error):
             self.con.unregister_filesystem(self._files.protocol)
         super().close()
+        self._place.close()
 
 
 def _filesystem(place: Place, entries: Mapping[str, Entry]) -> PublishedFiles:
