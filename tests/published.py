@@ -18,8 +18,9 @@ _LARGE = {
     "features": "select f::integer as feature, 1::float as max_activation, 1::float as decoder_norm "
     "from range($features) as t (f)",
     "protein_features": "select f::integer as feature, p::integer as protein_id, "
-    "(0.05 + (hash(f, p) % 1000003) / 1e6)::float as activation, (1 + hash(p, f) % 30)::integer as position, "
-    "(1 + hash(f, p, 1) % 9)::integer as n_residues from range($features) as a (f), range($proteins) as b (p)",
+    "(0.05 + (hash(f, p) % 1000003) / 1e6)::float as activation, "
+    "(1 + hash(p, f) % 30)::integer as position, (1 + hash(f, p, 1) % 9)::integer as n_residues "
+    "from range($features) as a (f), range($proteins) as b (p)",
     "activations": "select p::integer as protein_id, (1 + hash(p, f) % 30)::integer as position, "
     "f::integer as feature, (0.05 + (hash(f, p) % 1000003) / 1e6)::float as value "
     "from range($features) as a (f), range($proteins) as b (p)",

@@ -47,13 +47,17 @@ def add_private(root: Path, accession: str = "P0003") -> None:
     with store.write(root, command="test") as tx:
         folder = tx.new_folder("proteins")
         tx.write_query(
-            folder, "select * replace (is_private or accession = $who as is_private) from proteins", {"who": accession}
+            folder,
+            "select * replace (is_private or accession = $who as is_private) from proteins",
+            {"who": accession},
         )
         tx.replace("proteins", [folder])
         tx.publish()
 
 
-def test_a_published_warehouse_answers_in_place_and_pulled_as_it_does_here(built: Path, tmp_path: Path) -> None:
+def test_a_published_warehouse_answers_in_place_and_pulled_as_it_does_here(
+    built: Path, tmp_path: Path
+) -> None:
     report = publish(built, tmp_path / "out", lake=True)
     assert (report.is_new, report.version.partition("-")[0]) == (True, "1")
     here = published.answers(built, without=NOT_AS_THEY_WERE)
@@ -113,7 +117,9 @@ def test_the_same_is_no_new_version_and_an_addition_sends_only_what_is_new(own: 
     assert commands.query(out, count)["n"].to_pylist() == [23]
 
 
-def test_private_proteins_are_refused_with_their_number_unless_they_are_asked_for(own: Path, tmp_path: Path) -> None:
+def test_private_proteins_are_refused_with_their_number_unless_they_are_asked_for(
+    own: Path, tmp_path: Path
+) -> None:
     add_private(own)
     with pytest.raises(InputError, match=r"1 private proteins of 20 .*--with-private"):
         publish(own, tmp_path / "out")
@@ -173,7 +179,9 @@ def _one_row(tx: store.Transaction, table: str, run: str) -> str:
 
     cells = []
     for column in schema.table(table).columns:
-        value = {"string": "'SECRETTEXT'", "timestamp": "now()::timestamp", "bool": "true"}.get(column.type, "1")
+        value = {"string": "'SECRETTEXT'", "timestamp": "now()::timestamp", "bool": "true"}.get(
+            column.type, "1"
+        )
         if column.values:
             value = f"'{column.values[0]}'"
         if column.name in ("run", "sae", "accession", "feature", "sequence"):
@@ -278,7 +286,9 @@ def killed(checkout: Path, n_files: int, what: str, one: Path, other: Path, **op
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-def test_a_killed_publish_leaves_nothing_that_is_taken_for_data_and_goes_on(built: Path, tmp_path: Path) -> None:
+def test_a_killed_publish_leaves_nothing_that_is_taken_for_data_and_goes_on(
+    built: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     killed(CHECKOUT, 15, "publish", built, out)
     n_there = sum(path.suffix == ".parquet" and not path.name.startswith(".") for path in out.rglob("*"))
@@ -429,7 +439,8 @@ def test_commands_that_write_say_that_it_is_read_only_and_name_pull(built: Path,
     publish(built, tmp_path / "out")
     runner = CliRunner()
     words = {
-        "add": ["proteins", "x.fasta"], "encode": ["--sae", "a"], "build": [], "score": [], "scale": ["--sae", "a"],
+        "add": ["proteins", "x.fasta"], "encode": ["--sae", "a"], "build": [], "score": [],
+        "scale": ["--sae", "a"],
         "remove": ["sae", "a"], "init": [], "vacuum": [], "dashboard": [], "shell": [], "suggest": [],
         "publish": ["there"], "pull": ["hf://a/b"], "split": [], "run": ["x.yaml"],
     }  # fmt: skip
@@ -472,6 +483,8 @@ def test_reading_in_place_and_info_say_what_it_is(built: Path, tmp_path: Path) -
     assert lines[0] == f"warehouse {tmp_path}/out (version {version})"
     assert lines[-1].startswith("published, and read-only")
     started = time.monotonic()
-    done = CliRunner().invoke(cli, ["-w", str(tmp_path / "out"), "query", "select 1 as one", "--format", "csv"])
+    done = CliRunner().invoke(
+        cli, ["-w", str(tmp_path / "out"), "query", "select 1 as one", "--format", "csv"]
+    )
     assert (done.exit_code, done.output) == (0, '"one"\n1\n')
     assert time.monotonic() - started < 20

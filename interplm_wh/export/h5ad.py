@@ -46,25 +46,18 @@ def write_frames(
     var : Table
         Features.
     """
-    with pd.option_context("future.infer_string", False):  # the format has no form for pandas' own strings
-        _write_frames(file, obs, var, by=by)
-    write_elem(file, "uns", dict(about))
-
-
-def _write_frames(
-    file: h5py.File, obs: pa.Table, var: pa.Table, *, by: Literal["protein", "residue"]
-) -> None:
     proteins = _frame(obs.drop_columns(["accession", "is_private"]))
     proteins.index = pd.Index(obs["accession"].to_pylist(), dtype=object)
     proteins["name"] = proteins["name"].fillna("")
     for name in ("organism", "split", "cluster"):
-        proteins[name] = pd.Categorical(proteins[name])
+        proteins[name] = _categories(obs[name])
     write_elem(file, "obs", proteins if by == "protein" else _residues(proteins))
     features = _frame(var)
     features.index = pd.Index([str(number) for number in var["feature"].to_pylist()], dtype=object)
-    features["concept"] = pd.Categorical(features["concept"])
+    features["concept"] = _categories(var["concept"])
     features["is_concept_found"] = pd.array(var["is_concept_found"].to_pylist(), dtype="boolean")
     write_elem(file, "var", features)
+    write_elem(file, "uns", dict(about))
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
@@ -74,6 +67,12 @@ def _frame(table: pa.Table) -> pd.DataFrame:
         values = column.to_numpy(zero_copy_only=False)
         columns[name] = pd.Series(values, dtype=object if pa.types.is_string(column.type) else None)
     return pd.DataFrame(columns)
+
+
+def _categories(column: pa.ChunkedArray) -> pd.Categorical:
+    """Return names as categories, plain strings in alphabetical order."""
+    known = pd.Index(sorted(set(column.drop_null().to_pylist())), dtype=object)
+    return pd.Categorical(column.to_numpy(), categories=known)
 
 
 def _residues(proteins: pd.DataFrame) -> pd.DataFrame:

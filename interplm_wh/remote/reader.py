@@ -93,8 +93,8 @@ def cached(name: str, sha256: str, fetch: Callable[[], bytes], *, where: str) ->
     content = fetch()
     if hashlib.sha256(content).hexdigest() != sha256:
         raise CheckError(
-            f"{where} is not what was published: its checksum is another one; try again, or ask who published "
-            "it"
+            f"{where} is not what was published: its checksum is another one; try again, or ask who "
+            "published it"
         )
     files.write_whole(_made(path), content)
     return path
