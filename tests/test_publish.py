@@ -353,7 +353,7 @@ def parquet(out: Path) -> Path:
         (lambda out: shutil.rmtree(out / "versions"), "is gone"),
         (lambda out: (out / "published.json").write_text("{}"), "does not name versions"),
         (lambda out: (out / "published.json").write_text("<html>"), "does not name versions"),
-        (lambda out: newer(out / "published.json"), "format 2, which this version"),
+        (lambda out: newer(out / "published.json"), "format '2', which this version"),
         (lambda out: shutil.rmtree(out), "there is no published warehouse"),
     ],
 )  # fmt: skip

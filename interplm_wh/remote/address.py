@@ -74,7 +74,8 @@ def parse(text: str | Path) -> Address:
 
 def refuse_writing(text: str | Path) -> InputError:
     """Return the error for a command that would have to write, or to look beside the tables."""
+    where = parse(text)  # which refuses what might be secret
     return InputError(
-        f"{text} is a published warehouse, which is read-only: query, report, compare, info, verify and "
-        f"export read it; for anything else fetch it with: interplm-wh -w FOLDER pull {text}"
+        f"{where} is a published warehouse, which is read-only: query, report, compare, info, verify and "
+        f"export read it; for anything else fetch it with: interplm-wh -w FOLDER pull {where}"
     )

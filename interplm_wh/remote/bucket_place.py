@@ -20,6 +20,7 @@ from interplm_wh.remote.place import (
     BLOCK,
     MissingError,
     Sent,
+    bounded,
     missing,
     refused,
     said,
@@ -121,11 +122,11 @@ class BucketPlace:
             return str(reason)
         return str(error)
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, *, at_most: int) -> bytes:
         """Return a small file."""
         try:
             with self._fs.open_input_file(self._path(name)) as handle:
-                return bytes(handle.readall())
+                return bounded(self.address, name, bytes(handle.read(at_most + 1)), at_most)
         except OSError as error:
             raise self._explained(error, name) from error
 

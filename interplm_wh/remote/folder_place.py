@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from interplm_wh.remote.address import Address
-from interplm_wh.remote.place import BLOCK, Sent, missing
+from interplm_wh.remote.place import BLOCK, Sent, bounded, missing
 from interplm_wh.store import staging
 
 
@@ -24,9 +24,10 @@ class FolderPlace:
             raise missing(self.address, name)
         return path
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, *, at_most: int) -> bytes:
         """Return a small file."""
-        return self._file(name).read_bytes()
+        with self._file(name).open("rb") as handle:
+            return bounded(self.address, name, handle.read(at_most + 1), at_most)
 
     def read_range(self, name: str, start: int, stop: int) -> bytes:
         """Return the bytes from `start` to before `stop`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,13 +13,27 @@ import httpx
 
 from interplm_wh.errors import InputError
 from interplm_wh.remote.address import Address
-from interplm_wh.remote.place import BLOCK, Sent, missing, refused, unreachable
+from interplm_wh.remote.place import BLOCK, Sent, bounded, missing, refused, unreachable
 
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.3
 _TIMEOUT = httpx.Timeout(60, connect=10)
 _BUSY = frozenset({429, 500, 502, 503, 504})
 Answer = TypeVar("Answer")
+
+
+class _WithoutQueries(logging.Filter):
+    """Takes queries out of what the client logs: where a store sends on to, they are a signature."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutQueries())
 
 
 class _BusyError(Exception):
@@ -44,13 +59,13 @@ class HttpPlace:
         sent = {"accept-encoding": "identity", **(headers or {})}
         self._client = httpx.Client(headers=sent, timeout=_TIMEOUT, follow_redirects=True)
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, *, at_most: int) -> bytes:
         """Return a small file."""
-        return self._tried(lambda: self._whole(name))
+        return self._tried(lambda: self._whole(name, at_most))
 
-    def _whole(self, name: str) -> bytes:
+    def _whole(self, name: str, at_most: int) -> bytes:
         with self._answer(name) as response:
-            return response.read()
+            return bounded(self.address, name, _begun(response, at_most), at_most)
 
     def read_range(self, name: str, start: int, stop: int) -> bytes:
         """Return the bytes from `start` to before `stop`."""
@@ -64,7 +79,7 @@ class HttpPlace:
                     f"so that it cannot be asked in place; fetch it with: interplm-wh -w FOLDER pull "
                     f"{self.address}"
                 )
-            return response.read()
+            return _begun(response, stop - start)
 
     def stream(self, name: str) -> Iterator[bytes]:
         """Yield a file in blocks."""
@@ -113,3 +128,13 @@ class HttpPlace:
                     raise unreachable(self.address, error) from error
                 time.sleep(_PAUSE_SECONDS * 2**attempt)
         raise AssertionError
+
+
+def _begun(response: httpx.Response, at_most: int) -> bytes:
+    """Return what a server sends, which is let go soon after a limit."""
+    content = bytearray()
+    for block in response.iter_bytes(BLOCK):
+        content += block
+        if len(content) > at_most:
+            break
+    return bytes(content)

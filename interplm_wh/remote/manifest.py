@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import PurePosixPath
 from typing import Any
 
 from interplm_wh.errors import CheckError, NotThereError
+from interplm_wh.store import layout
 
 FORMAT = 1
 FILES = "files.tsv"
@@ -16,11 +18,14 @@ VERSIONS = "versions"
 CARD = "README.md"
 _HEAD = "sha256\tn_bytes\tpath\tplace"
 # A list comes from outside: what it names must stay within the warehouse, and be what one consists of.
-_STEP = r"[A-Za-z0-9][A-Za-z0-9._=-]*"
-_PATH = re.compile(rf"warehouse\.duckdb|(?:lake|saes|structures)(?:/{_STEP})+")
-_PLACE = re.compile(rf"(?:lake|saes|structures|versions)(?:/{_STEP})+")
+_STEPS = r"(?:/[A-Za-z0-9][A-Za-z0-9._=-]{0,199})+"
+_ROW = re.compile(
+    rf"([0-9a-f]{{64}})\t([0-9]{{1,15}})\t({re.escape(layout.CATALOGUE)}|(?:lake|saes|structures){_STEPS})"
+    rf"\t((?:lake|saes|structures|versions){_STEPS})"
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[1-9][0-9]*-[0-9a-f]{12}")
+_NAME = re.compile(r"[1-9][0-9]{0,8}-[0-9a-f]{12}")
+_SAID = re.compile(r"[\w.:+-]{1,64}")
 _AGAIN = "it was changed or cut off on the way; try again, or ask who published it"
 
 
@@ -100,19 +105,26 @@ def load_versions(content: bytes, *, where: str) -> tuple[Version, ...]:
         raw: Any = json.loads(content)
         if raw["format"] != FORMAT:
             raise CheckError(
-                f"{where}: was published in format {str(raw['format'])[:20]}, which this version of "
+                f"{where}: was published in format {str(raw['format'])[:20]!r}, which this version of "
                 "interplm-wh does not read; install a newer one"
             )
         names = [field.name for field in fields(Version)]
         versions = tuple(Version(**{name: one[name] for name in names}) for one in raw["versions"])
-        is_sound = bool(versions) and all(
-            _NAME.fullmatch(v.name) and _SHA256.fullmatch(v.files_sha256) for v in versions
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        is_sound = bool(versions) and all(map(_is_sound, versions))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckError(f"{where} does not name versions of a warehouse; {_AGAIN}") from error
     if not is_sound:
         raise CheckError(f"{where} does not name versions of a warehouse; {_AGAIN}")
     return versions
+
+
+def _is_sound(version: Version) -> bool:
+    return bool(
+        _NAME.fullmatch(version.name)
+        and all(_SHA256.fullmatch(text) for text in (version.digest, version.files_sha256))
+        and all(_SAID.fullmatch(text) for text in (version.published, version.package_version))
+        and all(type(n) is int and n >= 0 for n in (version.n_files, version.n_bytes))
+    )
 
 
 def choose(versions: Sequence[Version], wanted: str | None, *, where: str) -> Version:
@@ -144,19 +156,15 @@ def load_files(content: bytes, *, where: str) -> dict[str, Entry]:
     Raises
     ------
     CheckError
-        If it names what no warehouse has.
+        If it names what no warehouse has, or not all that one has.
     """
-    entries: dict[str, Entry] = {}
-    for line in content.decode().splitlines()[1:]:
-        cells = line.split("\t")
-        is_sound = (
-            len(cells) == 4
-            and _SHA256.fullmatch(cells[0])
-            and cells[1].isdecimal()
-            and _PATH.fullmatch(cells[2])
-            and _PLACE.fullmatch(cells[3])
-        )
-        if not is_sound or cells[2] in entries:
-            raise CheckError(f"{where} names what no warehouse consists of; take another source")
-        entries[cells[2]] = Entry(cells[2], cells[3], int(cells[1]), cells[0])
+    head, *lines = content.decode(errors="replace").split("\n")
+    rows = [_ROW.fullmatch(line) for line in lines if line]
+    entries = {row[3]: Entry(row[3], row[4], int(row[2]), row[1]) for row in rows if row}
+    # Some file systems take names that differ in case for one.
+    folded = {path.lower() for path in entries}
+    folders = {str(folder) for path in folded for folder in PurePosixPath(path).parents}
+    is_sound = head == _HEAD and len(folded) == len(rows) and not folded & folders
+    if not is_sound or layout.CATALOGUE not in entries:
+        raise CheckError(f"{where} names what no warehouse consists of; take another source")
     return entries

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from interplm_wh.errors import DownloadError, InputError, NotThereError
+from interplm_wh.errors import CheckError, DownloadError, InputError, NotThereError
 from interplm_wh.remote.address import Address
 
 BLOCK = 1 << 20
@@ -40,8 +40,8 @@ class Place(Protocol):
 
     address: Address
 
-    def read(self, name: str) -> bytes:
-        """Return a small file; MissingError where there is none."""
+    def read(self, name: str, *, at_most: int) -> bytes:
+        """Return a small file; MissingError where there is none, CheckError where it is longer."""
 
     def read_range(self, name: str, start: int, stop: int) -> bytes:
         """Return the bytes from `start` to before `stop` of a file, and no others."""
@@ -88,6 +88,21 @@ def said(error: object) -> str:
 def missing(address: Address, name: str) -> MissingError:
     """Return the error for a file that a place does not have."""
     return MissingError(f"{address}: there is no {name}")
+
+
+def bounded(address: Address, name: str, content: bytes, at_most: int) -> bytes:
+    """Return the content of a file of which no more than one byte over the limit was read.
+
+    Raises
+    ------
+    CheckError
+        If it is longer than it may be.
+    """
+    if len(content) > at_most:
+        raise CheckError(
+            f"{address}: {name} is longer than the {at_most:,} bytes that it may have; take another source"
+        )
+    return content
 
 
 def unreachable(address: Address, error: object) -> DownloadError:

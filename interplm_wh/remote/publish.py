@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from interplm_wh import __version__, progress, store
-from interplm_wh.errors import InputError, LockedError
+from interplm_wh.errors import CheckError, InputError, LockedError, faults_message
 from interplm_wh.remote import address, card, manifest
 from interplm_wh.remote.address import Address
 from interplm_wh.remote.choose import Chosen, choose
@@ -114,15 +114,15 @@ def _publish(root: Path, chosen: Chosen, place: Place, scratch: Path) -> Publish
         return PublishReport(
             to, newest.name, False, newest.n_files, newest.n_bytes, 0, 0, chosen.n_private, chosen.left_out
         )
-    n_sent, n_sent_bytes = _send_missing(place, chosen)
-    name = f"{(before[-1].number if before else 0) + 1}-{digest[:12]}"
-    version, own = _own_files(root, chosen, name, digest, scratch)
+    n_sent, n_sent_bytes = _send_missing(root, place, chosen)
+    number = (before[-1].number if before else 0) + 1
+    version, own = _own_files(root, chosen, number, digest, scratch)
     place.send(own, lambda _: None)
     if _versions(place) != before:
         raise LockedError(f"{to}: another publish came first; run the same command again")
     _send_last(place, [*before, version], own, scratch)
     return PublishReport(
-        to, name, True, version.n_files, version.n_bytes, n_sent + 1,
+        to, version.name, True, version.n_files, version.n_bytes, n_sent + 1,
         n_sent_bytes + version.n_bytes - sum(entry.n_bytes for entry in chosen.entries),
         chosen.n_private, chosen.left_out,
     )  # fmt: skip
@@ -144,26 +144,44 @@ def _versions(place: Place) -> tuple[Version, ...]:
         return ()
 
 
-def _send_missing(place: Place, chosen: Chosen) -> tuple[int, int]:
+def _send_missing(root: Path, place: Place, chosen: Chosen) -> tuple[int, int]:
     """Send the files that are not there; returns how many, and their bytes."""
     there = place.sizes([entry.place for entry in chosen.entries])
     absent = [entry for entry in chosen.entries if there.get(entry.place) != entry.n_bytes]
     n_bytes = sum(entry.n_bytes for entry in absent)
+    _require_sound(root, absent, chosen)
     with progress.track("sending", total=n_bytes, unit="bytes") as bar:
         place.send([Sent(entry.place, chosen.files[entry.path]) for entry in absent], bar.advance)
     return len(absent), n_bytes
 
 
+def _require_sound(root: Path, absent: Sequence[Entry], chosen: Chosen) -> None:
+    """Refuse to send what is not as it was written: nobody could pull it."""
+    faults: list[str] = []
+    n_bytes = sum(entry.n_bytes for entry in absent)
+    with progress.track("comparing files with their checksums", total=n_bytes, unit="bytes") as bar:
+        for entry in absent:
+            if files.sha256(chosen.files[entry.path]) != entry.sha256:
+                faults.append(f"{entry.path} was changed: its checksum is not the recorded one")
+            bar.advance(entry.n_bytes)
+    if faults:
+        step = "nothing was published; see: interplm-wh verify"
+        raise CheckError(faults_message(str(root), faults, step))
+
+
 def _own_files(
-    root: Path, chosen: Chosen, name: str, digest: str, scratch: Path
+    root: Path, chosen: Chosen, number: int, digest: str, scratch: Path
 ) -> tuple[Version, list[Sent]]:
     """Write what a version has of its own: catalogue, list, card and the meaning of the columns."""
     local = scratch / "version"
     local.mkdir()
     path = local / layout.CATALOGUE
     catalogue.compose(chosen.con, root, path, faults=parts.absent(chosen.con))
+    sha256 = files.sha256(path)
+    # Of the catalogue's own bytes, too: no other publish, not even one at the same time, has this folder.
+    name = f"{number}-{hashlib.sha256(f'{digest} {sha256}'.encode()).hexdigest()[:12]}"
     place = f"{manifest.VERSIONS}/{name}/{layout.CATALOGUE}"
-    entry = Entry(layout.CATALOGUE, place, path.stat().st_size, files.sha256(path))
+    entry = Entry(layout.CATALOGUE, place, path.stat().st_size, sha256)
     content = manifest.dump_files([*chosen.entries, entry])
     (local / manifest.FILES).write_bytes(content)
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import shutil
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,8 +18,8 @@ from interplm_wh.errors import CheckError, InputError, faults_message
 from interplm_wh.quote import quote_literal
 from interplm_wh.remote import address
 from interplm_wh.remote.manifest import Entry
-from interplm_wh.remote.place import MissingError, Place, open_place, side_by_side
-from interplm_wh.remote.reader import find
+from interplm_wh.remote.place import MissingError, Place, open_place, said, side_by_side
+from interplm_wh.remote.reader import begun, find
 from interplm_wh.store import files, layout, lock, staging
 
 PULLING = ".pulling"
@@ -88,7 +89,8 @@ def pull(warehouse: str | Path, source: str | Path) -> PullReport:
 
 def _pull(root: Path, place: Place) -> PullReport:
     version, entries = find(place)
-    _require_room(root, version.digest)
+    _require_place(root, version.digest)
+    _require_room(root, entries, place)
     root.mkdir(parents=True, exist_ok=True)
     with lock.hold(root / layout.LOCK, "pull"):
         files.write_whole(root / PULLING, json.dumps({"version": version.digest}).encode())
@@ -111,7 +113,20 @@ def _pull(root: Path, place: Place) -> PullReport:
     )  # fmt: skip
 
 
-def _require_room(root: Path, digest: str) -> None:
+def _require_room(root: Path, entries: Mapping[str, Entry], place: Place) -> None:
+    """Refuse what the disk has no room for, before anything is fetched."""
+    there = [(root / path, entry.n_bytes) for path, entry in entries.items()]
+    needed = sum(n_bytes - (path.stat().st_size if path.is_file() else 0) for path, n_bytes in there)
+    base = next(folder for folder in (root, *root.parents) if folder.is_dir())
+    free = shutil.disk_usage(base).free
+    if needed > free:
+        raise InputError(
+            f"{place.address} takes {needed / 1e9:,.1f} GB more, and the disk of {root} has "
+            f"{free / 1e9:,.1f} GB; nothing was fetched: pull to another disk"
+        )
+
+
+def _require_place(root: Path, digest: str) -> None:
     """Refuse a folder with anything but what an interrupted pull of the same version left."""
     words = shlex.quote(str(root))
     if (root / layout.CATALOGUE).exists():
@@ -135,14 +150,17 @@ def _require_room(root: Path, digest: str) -> None:
 
 def _require_complete(path: Path, entries: Mapping[str, Entry], place: Place) -> None:
     """Refuse a list of files that lacks some of those that the catalogue names, or has others."""
-    with duckdb.connect() as con:
-        con.execute(f"attach {quote_literal(str(path))} as pulled (read_only)")
-        named = con.execute("select path, n_bytes, sha256 from pulled.parts order by path").fetchall()
-    faults = [
-        f"{part} is missing from the list of files, or another one"
-        for part, n_bytes, sha256 in named
-        if part not in entries or (entries[part].n_bytes, entries[part].sha256) != (n_bytes, sha256)
-    ]
+    try:
+        with duckdb.connect() as con:
+            con.execute(f"attach {quote_literal(str(path))} as pulled (read_only)")
+            named = con.execute("select path, n_bytes, sha256 from pulled.parts order by path").fetchall()
+        faults = [
+            f"{part} is missing from the list of files, or another one"
+            for part, n_bytes, sha256 in named
+            if part not in entries or (entries[part].n_bytes, entries[part].sha256) != (n_bytes, sha256)
+        ]
+    except duckdb.Error as error:
+        faults = [f"its {layout.CATALOGUE} is no catalogue ({said(error)})"]
     if faults:
         path.unlink()
         step = "there is no warehouse yet: ask who published it to publish it again"
@@ -161,7 +179,7 @@ def _fetch(place: Place, root: Path, entry: Entry) -> int:
     digest, n_bytes = hashlib.sha256(), 0
     try:
         with partial.open("wb") as handle:
-            for block in place.stream(entry.place):
+            for block in begun(place, entry):
                 handle.write(block)
                 digest.update(block)
                 n_bytes += len(block)

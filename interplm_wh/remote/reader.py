@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from interplm_wh.remote.filesystem import PublishedFiles
 
 CACHE_VARIABLE = "XDG_CACHE_HOME"
+# What is read before any size is known; a list of 100,000 files takes 20 MB.
+_POINTER_BYTES = 1 << 24
+_LIST_BYTES = 1 << 28
 _FILES_OF = """
 select f.table_name, list(p.path order by f.rank, p.path) as paths
 from folders as f
@@ -44,7 +47,7 @@ def versions_at(place: Place) -> tuple[Version, ...]:
         If none was.
     """
     where = f"{place.address}: {address.POINTER}"
-    return manifest.load_versions(place.read(address.POINTER), where=where)
+    return manifest.load_versions(place.read(address.POINTER, at_most=_POINTER_BYTES), where=where)
 
 
 def find(place: Place) -> tuple[Version, dict[str, Entry]]:
@@ -68,14 +71,25 @@ def find(place: Place) -> tuple[Version, dict[str, Entry]]:
     name = f"{version.folder}/{manifest.FILES}"
     try:
         content = cached(
-            manifest.FILES, version.files_sha256, lambda: place.read(name), where=f"{at}: {name}"
-        ).read_bytes()
+            manifest.FILES, version.files_sha256, lambda: place.read(name, at_most=_LIST_BYTES),
+            where=f"{at}: {name}",
+        ).read_bytes()  # fmt: skip
     except MissingError as error:
         raise MissingError(
             f"{at}: version {version.name} is gone (no {name}); name another one after a #, or ask who "
             "published it"
         ) from error
     return version, manifest.load_files(content, where=f"{at}: {name}")
+
+
+def begun(place: Place, entry: Entry) -> Iterator[bytes]:
+    """Yield a file in blocks, and no more of it than one block over what it is said to have."""
+    n_bytes = 0
+    for block in place.stream(entry.place):
+        yield block
+        n_bytes += len(block)
+        if n_bytes > entry.n_bytes:
+            return
 
 
 def cached(name: str, sha256: str, fetch: Callable[[], bytes], *, where: str) -> Path:
@@ -145,7 +159,12 @@ class PublishedWarehouse(reader.Warehouse):
         where = f"{self._place.address}: {path}"
         if entry is None:
             raise CheckError(f"{where} is not in the list of files; ask who published it")
-        return cached(Path(path).name, entry.sha256, lambda: self._place.read(entry.place), where=where)
+        return cached(
+            Path(path).name,
+            entry.sha256,
+            lambda: self._place.read(entry.place, at_most=entry.n_bytes),
+            where=where,
+        )
 
     def _lay_lake(self) -> None:
         self._files = _filesystem(self._place, self._entries)
@@ -182,12 +201,11 @@ class PublishedWarehouse(reader.Warehouse):
     def located(self, name: str) -> Iterator[Path]:
         """Fetch a file while the block runs."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path = Path(folder) / "file"
             if name in self._entries:
                 with suppress(MissingError), path.open("wb") as handle:
                     try:
-                        handle.writelines(self._place.stream(self._entries[name].place))
+                        handle.writelines(begun(self._place, self._entries[name]))
                     except MissingError:
                         path.unlink()
                         raise
