@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import published
 import pytest
 import small
 from click.testing import CliRunner
+from pages import opened, said
 
 from interplm_wh import commands, store
 from interplm_wh.cli import _READ_ANYWHERE, cli
@@ -92,6 +95,36 @@ def test_without_the_lake_marts_answer_and_what_needs_activations_says_what_to_d
                 commands.query(where, f"select count(*) from {table}")
     assert commands.build(tmp_path / "back").lines()  # nothing to do, nothing lost
     assert commands.query(tmp_path / "back", "from feature_examples('a', 2)") == examples
+
+
+@pytest.mark.parametrize("lake", [False, True])
+def test_a_pulled_warehouse_opens_in_the_dashboard_and_in_plain_duckdb(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lake: bool
+) -> None:
+    publish(built, tmp_path / "out", lake=lake)
+    back = pull(tmp_path / "back", tmp_path / "out").warehouse
+    for address, query in (
+        ("overview", {}), ("feature", {"sae": "a", "feature": "2"}),
+        ("protein", {"sae": "a", "protein": "P0003"}),
+    ):  # fmt: skip
+        assert "P0003" in said(opened(back, monkeypatch, address, **query)) or address == "overview"
+    asked = "select accession, position from feature_examples('a', 2) order by all"
+    rows = commands.query(built, asked).to_pylist()
+    shown = shell(back, asked)
+    assert shown.stdout.splitlines()[1:] == [f"{row['accession']},{row['position']}" for row in rows]
+    counted = shell(back, "select count(*) as n from activations")
+    if lake:
+        n = commands.query(built, "select count(*) as n from activations")["n"].to_pylist()[0]
+        assert counted.stdout == f"n\n{n}\n"
+    else:
+        assert counted.returncode
+        assert "left out when this warehouse was published" in counted.stderr
+
+
+def shell(folder: Path, sql: str) -> subprocess.CompletedProcess[str]:
+    """Ask DuckDB's own shell inside a warehouse."""
+    words = [Path(sys.executable).with_name("duckdb"), "-readonly", "-csv", "warehouse.duckdb", sql]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_the_same_is_no_new_version_and_an_addition_sends_only_what_is_new(own: Path, tmp_path: Path) -> None:
@@ -237,12 +270,17 @@ def test_of_paths_the_last_name_is_left(given: str, left: str) -> None:
     assert scrub.text(given) == left
 
 
-def test_a_damaged_warehouse_is_not_published(own: Path, tmp_path: Path) -> None:
+def test_a_damaged_warehouse_is_not_published(built: Path, own: Path, tmp_path: Path) -> None:
     part = next((own / "lake/feature_stats").glob("*/*/*.parquet"))
     part.write_bytes(part.read_bytes()[:-1])
     with pytest.raises(CheckError, match=r"(?s)feature_stats: .*bytes instead of.*nothing was published"):
         publish(own, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+    flipped(next((own / "lake/features").glob("*/*/*.parquet")))  # of the right size
+    shutil.copyfile(next(built.glob("lake/feature_stats/*/*/*.parquet")), part)
+    with pytest.raises(CheckError, match=r"(?s)lake/features/.*was changed.*nothing was published"):
+        publish(own, tmp_path / "out")
+    assert not list(tmp_path.glob("out/**/*.parquet"))
 
 
 def test_a_folder_with_other_things_is_not_published_to(built: Path, tmp_path: Path) -> None:
@@ -378,23 +416,148 @@ def newer(path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
 
 
-def test_a_list_that_names_other_files_is_refused(built: Path, tmp_path: Path) -> None:
-    import hashlib
+def relisted(out: Path, change: Callable[[str], str], **said: object) -> None:
+    """Change the list of the only version, and what is said of the version, as whoever publishes can."""
+    listed, pointer = next(out.glob("versions/*/files.tsv")), out / "published.json"
+    listed.write_text(change(listed.read_text()))
+    told = json.loads(pointer.read_text())
+    told["versions"][0]["files_sha256"] = hashlib.sha256(listed.read_bytes()).hexdigest()
+    told["versions"][0] |= said
+    pointer.write_text(json.dumps(told))
 
+
+def row(path: str, *, n_bytes: str = "1", place: str = "lake/x") -> Callable[[str], str]:
+    """Return what adds a row to a list."""
+    return lambda text: text + f"{'0' * 64}\t{n_bytes}\t{path}\t{place}\n"
+
+
+HOSTILE = (
+    *(
+        row(path)
+        for path in (
+            "../../evil.parquet", "/etc/x", "lake/../x", "lake/.hidden/x", "other/x.parquet", "lake//x",
+            "warehouse.duckdb.wal", ".lock", "lake/a b", "lake/a\x1b[2J", "lake/\u202ex", "saes/~/x",
+            f"lake/{'x' * 300}", "LAKE/x", "lake", "lake/",
+        )
+    ),
+    row("lake/y", place="../x"), row("lake/y", place="https://host/x"), row("lake/y", place="/etc/passwd"),
+    row("lake/y", n_bytes="-1"), row("lake/y", n_bytes="9" * 5000), row("lake/y", n_bytes="\u0663"),
+    lambda text: text + text.splitlines()[-1] + "\n",  # twice
+    lambda text: row("lake/y")(row("lake/Y")(text)),  # one file where case does not count
+    lambda text: row("lake/y")(row("lake/y/z")(text)),  # a file and a folder
+    lambda text: "\n".join(line for line in text.splitlines() if "\twarehouse.duckdb\t" not in line),
+    lambda text: "<html><body>Please log in</body></html>",
+    lambda text: "",
+)  # fmt: skip
+
+
+def test_a_list_that_names_other_files_is_refused(built: Path, tmp_path: Path) -> None:
     publish(built, tmp_path / "out")
-    pointer = tmp_path / "out/published.json"
-    for path in ("../../evil.parquet", "/etc/x", "lake/../x", "lake/.hidden/x", "other/x.parquet", "lake//x"):
-        listed = next((tmp_path / "out").glob("versions/*/files.tsv"))
-        whole = listed.read_text()
-        row = f"{'0' * 64}\t1\t{path}\tlake/x\n"
-        listed.write_text(whole + row)
-        said = json.loads(pointer.read_text())
-        said["versions"][0]["files_sha256"] = hashlib.sha256(listed.read_bytes()).hexdigest()
-        pointer.write_text(json.dumps(said))
-        with pytest.raises(CheckError, match="names what no warehouse consists of"):
-            pull(tmp_path / "back", tmp_path / "out")
+    (listed,) = (tmp_path / "out").glob("versions/*/files.tsv")
+    whole = listed.read_text()
+    for change in HOSTILE:
+        relisted(tmp_path / "out", change)
+        for ask in (pull_back, query_there):
+            with pytest.raises(CheckError, match="names what no warehouse consists of"):
+                ask(tmp_path)
         listed.write_text(whole)
     assert not (tmp_path / "back").exists()
+
+
+def pull_back(folder: Path) -> None:
+    """Fetch `out` to `back`."""
+    pull(folder / "back", folder / "out")
+
+
+def query_there(folder: Path) -> None:
+    """Ask `out` where it is."""
+    commands.query(folder / "out", "select 1")
+
+
+def test_sizes_that_are_not_true_fill_no_disk_and_no_memory(built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(built, out)
+    (listed,) = out.glob("versions/*/files.tsv")
+    whole = listed.read_text()
+    relisted(out, row("lake/huge.parquet", n_bytes="9" * 15))
+    with pytest.raises(InputError, match=r"takes 1,000,000\.0 GB more, .* nothing was fetched"):
+        pull_back(tmp_path)
+    assert not (tmp_path / "back").exists()
+    listed.write_text(whole)
+    relisted(out, lambda text: text)
+    part = parquet(out)
+    part.write_bytes(part.read_bytes() + bytes(40_000_000))  # more than was published
+    taken: list[int] = []
+    with pytest.raises(CheckError, match=r"is not what was published \(([\d,]+) bytes") as refused:
+        pull_back(tmp_path)
+    taken.append(int(str(refused.value).partition("published (")[2].partition(" ")[0].replace(",", "")))
+    assert taken[0] < 2 * 1024 * 1024
+    relisted(out, lambda text: text)
+    with (out / "published.json").open("ab") as handle:
+        handle.truncate(100_000_000)  # of which no more than is sensible is read
+    for ask in (pull_back, query_there):
+        with pytest.raises(CheckError, match="is longer than the"):
+            ask(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 100_000, b"[]", b"null", b'"x"', b"\xff\xfe", b"<!doctype html><title>Sign in</title>",
+        b'{"format": 1, "versions": []}', b'{"format": 1, "versions": [{}]}', b'{"format": {"a": "\x1b"}}',
+    ],
+)  # fmt: skip
+def test_what_is_no_list_of_versions_is_refused(built: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/published.json").write_bytes(content)
+    for ask in (pull_back, query_there):
+        with pytest.raises(CheckError) as refused:
+            ask(tmp_path)
+        assert "\x1b" not in str(refused.value)
+    assert not (tmp_path / "back").exists()
+
+
+def test_versions_with_other_names_and_numbers_are_refused(built: Path, tmp_path: Path) -> None:
+    publish(built, tmp_path / "out")
+    whole = (tmp_path / "out/published.json").read_bytes()
+    for wrong in (
+        {"name": "1-../../../etc"}, {"name": "0-" + "a" * 12}, {"name": "9" * 5000 + "-" + "a" * 12},
+        {"name": 7}, {"digest": "x"}, {"n_bytes": "many"}, {"n_files": -1}, {"n_files": True},
+        {"published": "\x1b[2J"}, {"package_version": "1\n2"},
+    ):  # fmt: skip
+        relisted(tmp_path / "out", lambda text: text, **wrong)
+        with pytest.raises(CheckError, match="does not name versions"):
+            pull_back(tmp_path)
+        (tmp_path / "out/published.json").write_bytes(whole)
+
+
+def test_a_catalogue_that_is_none_is_no_warehouse(built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    publish(built, out)
+    (catalogue,) = out.glob("versions/*/warehouse.duckdb")
+    before = hashlib.sha256(catalogue.read_bytes()).hexdigest(), catalogue.stat().st_size
+    catalogue.write_bytes(b"<html>Please log in</html>")
+    after = hashlib.sha256(catalogue.read_bytes()).hexdigest(), catalogue.stat().st_size
+    relisted(out, lambda text: text.replace(f"{before[0]}\t{before[1]}", f"{after[0]}\t{after[1]}"))
+    with pytest.raises(CheckError, match="is no catalogue"):
+        pull_back(tmp_path)
+    assert not list((tmp_path / "back").glob("*.duckdb"))
+    with pytest.raises(NotThereError, match="cannot be read as a warehouse"):
+        query_there(tmp_path)
+
+
+def test_names_of_a_catalogue_from_elsewhere_reach_no_file_beside_it(own: Path, tmp_path: Path) -> None:
+    with store.write(own, command="test") as tx:
+        tx.con.execute("update saes set sha256 = 'x'")
+        tx.con.execute("insert into saes select * replace ('../../../beside' as sae) from saes")
+        tx.publish()
+    publish(own, tmp_path / "out")
+    before = published.tree(tmp_path)
+    report = commands.verify(tmp_path / "out")
+    assert any("beside/sae.safetensors is missing" in fault for fault in report.faults)
+    assert {name for name in published.tree(tmp_path) if not name.startswith("cache/")} == {
+        name for name in before if not name.startswith("cache/")
+    }
 
 
 def test_a_part_that_is_gone_or_changed_is_named_when_it_is_asked(built: Path, tmp_path: Path) -> None:
@@ -428,11 +591,11 @@ def test_versions_and_folders_that_are_not_there_are_named(built: Path, tmp_path
         with pytest.raises(InputError, match="is no address of a warehouse"):
             pull(tmp_path / "new", bad)
     for secret in ("https://me:word@host/x", "s3://KEY:SECRET@bucket/x", "https://host/x?token=abc"):
-        with pytest.raises(InputError, match="might be secret") as refused:
-            pull(tmp_path / "new", secret)
-        assert "word" not in str(refused.value).replace("password", "")
-        assert "SECRET" not in str(refused.value)
-        assert "abc" not in str(refused.value)
+        for words in (["-w", str(tmp_path / "new"), "pull", secret], ["-w", secret, "build"],
+                      ["-w", secret, "info"], ["-w", str(built), "publish", secret]):  # fmt: skip
+            refused = CliRunner().invoke(cli, words).exception
+            assert "might be secret" in str(refused), words
+            assert not re.search(r"word(?! or)|SECRET|abc", str(refused))
 
 
 def test_commands_that_write_say_that_it_is_read_only_and_name_pull(built: Path, tmp_path: Path) -> None:
@@ -475,6 +638,20 @@ def test_a_second_publish_meanwhile_is_not_overwritten(
     with pytest.raises(LockedError, match="another publish came first"):
         publish(own, out)
     assert publish(own, out).version.startswith("2-")
+    # Nor is one of the very same rows, which has another catalogue's bytes or the same.
+    shutil.rmtree(out)
+    monkeypatch.setattr(card, "tables_page", lambda: meanwhile_the_same())
+
+    def meanwhile_the_same() -> str:
+        monkeypatch.setattr(card, "tables_page", page)
+        publish(own, out)
+        return page()
+
+    with pytest.raises(LockedError, match="another publish came first"):
+        publish(own, out)
+    assert commands.verify(out).is_sound
+    pull(tmp_path / "back", out)
+    assert publish(own, out).version.startswith("1-")
 
 
 def test_reading_in_place_and_info_say_what_it_is(built: Path, tmp_path: Path) -> None:

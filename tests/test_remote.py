@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import gs_server
+import httpx
 import hub_server
 import published
 import pyarrow.parquet as pq
@@ -174,6 +179,19 @@ def test_a_pull_that_breaks_off_leaves_no_warehouse_and_goes_on(http: Served, tm
     assert pull(tmp_path / "back", http.url).n_fetched == 1
 
 
+def test_where_a_store_sends_on_to_is_not_logged(http: Served, caplog: pytest.LogCaptureFixture) -> None:
+    with serve_folder(http.root) as signed:
+        (path,) = http.root.glob("lake/features/*/*/*.parquet")
+        name = path.relative_to(http.root).as_posix()
+        there = f"{signed.url}/{name}?X-Signature=s3cr3t"
+        http.answers[path.name] = Reply(status=302, headers={"location": there})
+        with caplog.at_level(logging.INFO):
+            assert commands.query(http.url, "from features").num_rows == published.N_LARGE
+        assert signed.n_bytes(path.name) > 0
+    assert path.name in caplog.text
+    assert "s3cr3t" not in caplog.text
+
+
 def test_no_network_is_an_error_that_says_so(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +254,27 @@ def test_large_files_are_sent_in_parts_and_come_whole(bucket: s3_server.Bucket, 
     assert bucket.objects["wh/lake/x"] == content
     assert ("POST", "wh/lake/x") in bucket.log
     assert sum(told) == len(content)
+
+
+_SEND = (
+    "import sys; from pathlib import Path; from interplm_wh.remote.address import parse; "
+    "from interplm_wh.remote.bucket_place import BucketPlace; from interplm_wh.remote.place import Sent; "
+    "BucketPlace(parse('s3://lab/wh')).send([Sent('lake/x', Path(sys.argv[1]))], print)"
+)
+
+
+def test_a_large_file_whose_sending_is_killed_is_not_there(bucket: s3_server.Bucket, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(os.urandom(40_000_000))
+    bucket.delay = 0.1
+    child = subprocess.Popen([sys.executable, "-c", _SEND, str(tmp_path / "x")], cwd=CHECKOUT)
+    deadline = time.monotonic() + 60
+    while not any(bucket.uploads.values()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -9
+    time.sleep(0.3)
+    assert any(bucket.uploads.values())
+    assert bucket.objects == {}
 
 
 _PUBLISH = "import sys; from interplm_wh.remote.publish import publish; publish(sys.argv[1], sys.argv[2])"
@@ -335,6 +374,81 @@ def test_no_credential_is_logged_or_written(
         assert not set(published.texts(tmp_path / where).split()) & {s3_server.SECRET, hub_server.TOKEN}
 
 
+# -- another program's store -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server of moto's with the bucket lab."""
+    program = os.environ.get("INTERPLM_WH_MOTO") or shutil.which("moto_server")
+    if not program:
+        pytest.skip("there is no moto_server; make one with: make .venv-moto/installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    words = [program, "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        client = httpx.Client(transport=httpx.HTTPTransport(retries=8))  # waits until it listens
+        with client:
+            assert client.put(f"{url}/lab").status_code == 200
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.KEY)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.SECRET)
+        yield url
+        server.terminate()
+
+
+def test_a_store_that_others_wrote_takes_a_warehouse_and_answers_as_it(
+    large: Path, built: Path, moto: str, tmp_path: Path
+) -> None:
+    report = publish(built, "s3://lab/some/folder", lake=True)
+    here = published.answers(built, without=("runs",))
+    assert published.answers("s3://lab/some/folder", without=("runs",)) == here
+    pull(tmp_path / "back", "s3://lab/some/folder")
+    assert published.answers(tmp_path / "back", without=("runs",)) == here
+    assert publish(built, "s3://lab/some/folder", lake=True).n_sent == 0
+    assert report.n_sent == report.n_files
+    publish(large, "s3://lab/large")  # of which one file is sent in parts
+    assert commands.query("s3://lab/large", EXAMPLES) == commands.query(large, EXAMPLES)
+    with pytest.raises(NotThereError, match="no published warehouse"):
+        commands.query("s3://lab/nothing", "select 1")
+    with pytest.raises(InterplmError, match=r"there is no such bucket|no published warehouse"):
+        commands.query("s3://other/nothing", "select 1")
+
+
+_GS = """
+import sys
+sys.path.insert(0, sys.argv[1] + "/tests")
+import published
+from interplm_wh import commands
+report = commands.publish(sys.argv[2], "gs://lab/some/wh", lake=True)
+assert report.n_sent == report.n_files > 20
+here = published.answers(sys.argv[2], without=("runs",))
+assert published.answers("gs://lab/some/wh", without=("runs",)) == here
+commands.pull(sys.argv[3], "gs://lab/some/wh")
+assert published.answers(sys.argv[3], without=("runs",)) == here
+assert commands.publish(sys.argv[2], "gs://lab/some/wh", lake=True).n_sent == 0
+"""
+
+
+def test_google_cloud_storage_takes_a_warehouse_and_answers_as_it(built: Path, tmp_path: Path) -> None:
+    # Arrow's client waits for the store while it holds Python back, so that both need a process of their own.
+    with gs_server.serve_bucket("lab") as served:
+        environment = {**os.environ, "STORAGE_EMULATOR_HOST": served.url}
+        words = [sys.executable, "-c", _GS, str(CHECKOUT), str(built), str(tmp_path / "back")]
+        subprocess.run(words, env=environment, cwd=CHECKOUT, check=True, timeout=120)
+        assert "some/wh/published.json" in served.objects
+        ask = [sys.executable, "-m", "interplm_wh.cli", "-w", "gs://lab/some/wh", "query", "select 1"]
+        for status, said in ((401, b"store refuses this"), (403, b"store refuses this")):
+            served.refusal = status
+            done = subprocess.run(ask, env=environment, cwd=CHECKOUT, capture_output=True, check=False)
+            assert (done.returncode, done.stdout) == (1, b"")
+            assert said in done.stderr
+            assert b"GOOGLE_APPLICATION_CREDENTIALS" in done.stderr
+            assert b"Traceback" not in done.stderr
+
+
 # -- the hub -------------------------------------------------------------------------------------------
 
 
@@ -414,7 +528,6 @@ def test_without_the_extra_the_message_names_it(
 def test_an_incomplete_list_is_seen_in_the_catalogue(large_out: Path, tmp_path: Path) -> None:
     import hashlib
     import json
-    import shutil
 
     out = shutil.copytree(large_out, tmp_path / "out")
     (listed,) = out.glob("versions/*/files.tsv")
