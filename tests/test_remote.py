@@ -351,13 +351,37 @@ def test_missing_and_wrong_keys_are_named(bucket: s3_server.Bucket, monkeypatch:
         commands.query("s3://lab/wh", "select 1")
 
 
+def test_keys_are_found_where_the_tools_of_the_stores_keep_them(
+    built: Path,
+    bucket: s3_server.Bucket,
+    hub: hub_server.Hub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN"):
+        monkeypatch.delenv(name)
+    kept = tmp_path / ".aws/credentials"
+    kept.parent.mkdir()
+    kept.write_text(
+        "[default]\naws_access_key_id = AKIAANOTHER000000001\naws_secret_access_key = x\n"
+        f"[lab]\naws_access_key_id = {s3_server.KEY}\naws_secret_access_key = {s3_server.SECRET}\n"
+    )
+    monkeypatch.setenv("AWS_PROFILE", "lab")
+    subprocess.run([sys.executable, "-c", _PUBLISH, str(built), "s3://lab/wh"], cwd=CHECKOUT, check=True)
+    assert "wh/published.json" in bucket.objects
+    with pytest.raises(DownloadError, match=r"refuses this \(401\)"):
+        publish(built, "hf://lab/wh")
+    (tmp_path / "no-token").write_text(hub_server.TOKEN)  # as `hf auth login` leaves it
+    assert publish(built, "hf://lab/wh").is_new
+
+
 def test_no_credential_is_logged_or_written(
     built: Path, bucket: s3_server.Bucket, hub: hub_server.Hub, tmp_path: Path
 ) -> None:
     said = b""
     for where in ("s3://lab/wh", "hf://lab/wh"):
         for words in (
-            ["-w", str(built), "publish", where, "--lake"], ["-w", str(tmp_path / where[:2]), "pull", where],
+            ["-w", str(built), "publish", where], ["-w", str(tmp_path / where[:2]), "pull", where],
         ):  # fmt: skip
             environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}
             done = subprocess.run(
@@ -426,8 +450,7 @@ report = commands.publish(sys.argv[2], "gs://lab/some/wh", lake=True)
 assert report.n_sent == report.n_files > 20
 here = published.answers(sys.argv[2], without=("runs",))
 assert published.answers("gs://lab/some/wh", without=("runs",)) == here
-commands.pull(sys.argv[3], "gs://lab/some/wh")
-assert published.answers(sys.argv[3], without=("runs",)) == here
+commands.pull(sys.argv[3], "gs://lab/some/wh")  # which checks every file
 assert commands.publish(sys.argv[2], "gs://lab/some/wh", lake=True).n_sent == 0
 """
 
