@@ -9,7 +9,9 @@ with best as (
         h.concept,
         h.test_f1_per_domain,
         h.is_found,
-        row_number() over (partition by h.feature order by h.test_f1_per_domain desc nulls last, h.concept) as place
+        row_number()
+            over (partition by h.feature order by h.test_f1_per_domain desc nulls last, h.concept)
+            as place
     from heldout_pairs as h
     where h.sae = $sae and h.is_best
 ),
