@@ -192,6 +192,21 @@ def test_where_a_store_sends_on_to_is_not_logged(http: Served, caplog: pytest.Lo
     assert "s3cr3t" not in caplog.text
 
 
+def test_a_token_is_not_sent_on_to_another_host(http: Served) -> None:
+    from interplm_wh.remote.address import parse
+    from interplm_wh.remote.http_place import HttpPlace
+
+    with serve_folder(http.root) as other:
+        http.answers["README.md"] = Reply(status=302, headers={"location": f"{other.url}/README.md"})
+        place = HttpPlace(parse(http.url), http.url, {"authorization": "Bearer hf_token"})
+        assert place.read("README.md", at_most=10_000).startswith(b"---")
+        place.close()
+        assert http.server is not None and other.server is not None
+        asked, sent_on = http.server.requests[-1], other.server.requests[-1]
+    assert asked.headers["authorization"] == "Bearer hf_token"
+    assert "authorization" not in {name.lower() for name in sent_on.headers}
+
+
 def test_no_network_is_an_error_that_says_so(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
