@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from interplm_wh.plm import load_plm
     from interplm_wh.sae import load_sae
     from interplm_wh.store.reader import Warehouse
-    from interplm_wh.store.reader import open_warehouse as open
+    from interplm_wh.store.reader import open_anywhere as open
 
 __version__ = "0.1.0"
 __all__ = ["InterplmError", "Warehouse", "__version__", "commands", "load_plm", "load_sae", "open"]
@@ -26,7 +26,7 @@ _HOMES = {
     "Warehouse": ("interplm_wh.store.reader", "Warehouse"),
     "load_plm": ("interplm_wh.plm", "load_plm"),
     "load_sae": ("interplm_wh.sae", "load_sae"),
-    "open": ("interplm_wh.store.reader", "open_warehouse"),
+    "open": ("interplm_wh.store.reader", "open_anywhere"),
 }
 
 

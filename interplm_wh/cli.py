@@ -21,6 +21,8 @@ from interplm_wh.ingest.annotation_names import ANNOTATION_FORMATS, AnnotationFo
 from interplm_wh.unexpected import STOPPED, explain
 
 _DEBUG = "--debug"
+# Commands that ask a published warehouse where it is; all others write, or look beside the tables.
+_READ_ANYWHERE = frozenset({"query", "report", "compare", "info", "verify", "export"})
 FILES = click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 ENGINE = click.option(
     "--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True,
@@ -64,26 +66,32 @@ def _pointed(text: str, root: click.Context) -> str:
     return re.sub(rf"\binterplm-wh (?=(?:{'|'.join(cli.commands)})\b)", lambda _: words, text)
 
 
-def _folder(_ctx: click.Context, _param: click.Parameter, text: str) -> Path:
+def _folder(_ctx: click.Context, _param: click.Parameter, text: str) -> Path | str:
     """Refuse an empty name, which would be the working directory: a variable of the shell was not set."""
     if not text:
         raise click.BadParameter("the name of the warehouse is empty")
-    return Path(text)
+    return text if "://" in text else Path(text)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "-w", "--warehouse", envvar="INTERPLM_WH", default="warehouse", show_default=True,
-    callback=_folder, type=click.Path(), help="Folder of the warehouse; also $INTERPLM_WH.",
+    callback=_folder, type=click.Path(), 
+    help="Folder of the warehouse, or address of a published one (hf://, s3://, gs://, http(s)://), which is "
+    "only read; also $INTERPLM_WH.",
 )  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, prog_name="interplm-wh")
 @click.pass_context
-def cli(ctx: click.Context, warehouse: Path, debug: bool) -> None:
+def cli(ctx: click.Context, warehouse: Path | str, debug: bool) -> None:
     """A data warehouse of sparse-autoencoder features of protein language models.
 
     Encode once; ask in SQL.
     """
+    from interplm_wh.remote import address
+
+    if ctx.invoked_subcommand not in _READ_ANYWHERE and address.is_address(warehouse):
+        raise address.refuse_writing(warehouse)
     ctx.obj = warehouse
     ctx.meta["debug"] = debug
 
@@ -966,6 +974,35 @@ def vacuum(warehouse: Path) -> None:
     show(vacuum(warehouse))
 
 
+@cli.command()
+@click.argument("destination")
+@click.option("--lake", is_flag=True, help="Publish the table activations as well: most of the bytes.")
+@click.option("--with-private", is_flag=True, help="Publish private proteins, too; refused without.")
+@click.pass_obj
+def publish(warehouse: Path, destination: str, lake: bool, with_private: bool) -> None:
+    """Publish the warehouse to DESTINATION: hf://ORG/NAME, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, a folder.
+
+    Each publish is a version that never changes; what is there is not sent again. Credentials are those of
+    the tools of each store.
+    """
+    from interplm_wh.remote.publish import publish
+
+    show(publish(warehouse, destination, lake=lake, with_private=with_private))
+
+
+@cli.command()
+@click.argument("source")
+@click.pass_obj
+def pull(warehouse: Path, source: str) -> None:
+    """Fetch a published warehouse from SOURCE into a new one, and check every file.
+
+    SOURCE is hf://ORG/NAME, s3://, gs://, http(s):// or a folder; #2 behind it is version 2.
+    """
+    from interplm_wh.remote.pull import pull
+
+    show(pull(warehouse, source))
+
+
 @cli.group()
 def export() -> None:
     """Write what is in the warehouse in the formats of other tools."""
@@ -988,6 +1025,47 @@ def export_sae(
     from interplm_wh.sae.export import export_sae
 
     show(export_sae(warehouse, name, form=form, output=output, normalised=normalised, force=force))
+
+
+@export.command("matrix")
+@click.argument("sae")
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--by", default="protein", show_default=True, type=click.Choice(["protein", "residue"]),
+              help="Rows: proteins with the highest activation of each feature, or residues.")  # fmt: skip
+@click.option("--split", type=click.Choice(["train", "valid", "test"]), help="Proteins of this split alone.")
+@click.option(
+    "--protein", "proteins", multiple=True, metavar="ACCESSION", help="This one alone; repeat for more."
+)
+@click.option("--private", "with_private", is_flag=True, help="Take private proteins in, too.")
+@click.option("--force", is_flag=True, help="Replace the file.")
+@click.pass_obj
+def export_matrix(
+    warehouse: Path, sae: str, output: Path, by: Literal["protein", "residue"],
+    split: Literal["train", "valid", "test"] | None, proteins: tuple[str, ...], with_private: bool,
+    force: bool,
+) -> None:  # fmt: skip
+    """Write the activations of an SAE as a sparse AnnData matrix, OUTPUT.h5ad.
+
+    Activations are normalised: 1 is the scale of the feature.
+    """
+    from interplm_wh.export.matrix import export_matrix
+
+    report = export_matrix(
+        warehouse, sae, output, by=by, split=split, proteins=proteins, with_private=with_private, force=force
+    )
+    show(report)
+
+
+@export.command("table")
+@click.argument("name")
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace the file.")
+@click.pass_obj
+def export_table(warehouse: Path, name: str, output: Path, force: bool) -> None:
+    """Write a table or view, whatever its size, to OUTPUT: .csv, .tsv or .parquet (.csv.gz, .tsv.gz)."""
+    from interplm_wh.export.table import export_table
+
+    show(export_table(warehouse, name, output, force=force))
 
 
 @cli.group()

@@ -8,6 +8,8 @@ from interplm_wh.demo import run_demo as demo
 from interplm_wh.encode import encode
 from interplm_wh.evaluate import evaluate
 from interplm_wh.evidence import score
+from interplm_wh.export.matrix import export_matrix
+from interplm_wh.export.table import export_table
 from interplm_wh.ingest.activations import add_activations
 from interplm_wh.ingest.annotations import add_annotations
 from interplm_wh.ingest.proteins import add_proteins
@@ -15,6 +17,8 @@ from interplm_wh.interpret import describe, interpret, verdict
 from interplm_wh.landscape import cluster
 from interplm_wh.pipeline import run_pipeline as run
 from interplm_wh.plm.shuffle import shuffle
+from interplm_wh.remote.publish import publish
+from interplm_wh.remote.pull import pull
 from interplm_wh.remove import remove_proteins, remove_sae, remove_source
 from interplm_wh.remove_damaged import remove_damaged
 from interplm_wh.rules import rules
@@ -43,10 +47,14 @@ __all__ = [
     "describe",
     "encode",
     "evaluate",
+    "export_matrix",
     "export_sae",
+    "export_table",
     "info",
     "init",
     "interpret",
+    "publish",
+    "pull",
     "query",
     "remove_damaged",
     "remove_proteins",

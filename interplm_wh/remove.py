@@ -169,7 +169,7 @@ def _require_sound(tx: Transaction) -> None:
     with progress.track("comparing files with their checksums", total=len(recorded), unit="files") as bar:
         faults = [fault for of in parts.misplaced(tx.con, tx.locate).values() for fault in of.extra]
         for part in recorded:
-            faults += parts.faults(tx.root, part)
+            faults += parts.faults(tx.root / part["path"], part)
             bar.advance(1)
     if faults:
         raise CheckError(

@@ -57,7 +57,7 @@ def _damaged(tx: Transaction) -> Iterator[tuple[str, str | None, str | None, str
     recorded = dictionaries(tx.con, _FOLDERS)
     with progress.track("comparing files with their checksums", total=len(recorded), unit="files") as bar:
         for part in recorded:
-            for fault in parts.faults(tx.root, part):
+            for fault in parts.faults(tx.root / part["path"], part):
                 yield part["table_name"], part["of_sae"], part["source"], fault
             bar.advance(1)
 

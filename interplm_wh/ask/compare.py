@@ -99,7 +99,7 @@ def compare(
         from interplm_wh.ask import compare_chart
 
         compare_chart.check(Path(chart))
-    with store.open(warehouse) as wh:
+    with store.open_anywhere(warehouse) as wh:
         _require_evaluated(wh, saes, on)
         file = sqlfile.load("evaluate", "comparison")
         rows = wh.sql(file.sql, file.bind({"wanted": on, "saes": list(saes)}))

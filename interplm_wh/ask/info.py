@@ -20,7 +20,8 @@ class Info:
 
     Attributes
     ----------
-    path : Path
+    name : str
+        Its folder, or its address and version.
     proteins, sources, structures, plms, saes, evaluations, runs, storage : list of dict
         The rows of the questions of the same names in `sql/info/`.
     stale : dict of str to list of str
@@ -29,9 +30,13 @@ class Info:
         What is wrong with the files of a table, where they are not as they were published.
     outdated : list of Outdated
         What other commands made that is older than what it was made from.
+    left_out : list of str
+        Tables that stayed behind when it was published.
+    is_local : bool
+        Whether it is on this machine; of a published one nothing is known to be out of date.
     """
 
-    path: Path
+    name: str
     proteins: list[dict[str, Any]]
     sources: list[dict[str, Any]]
     structures: list[dict[str, Any]]
@@ -43,10 +48,12 @@ class Info:
     stale: dict[str, list[str]]
     outdated: list[Outdated]
     damaged: dict[str, str]
+    left_out: list[str]
+    is_local: bool
 
     def lines(self) -> list[str]:
         """Print it for people."""
-        lines = [f"warehouse {self.path}", ""]
+        lines = [f"warehouse {self.name}", ""]
         sections = ("proteins", "sources", "structures", "plms", "saes", "evaluations", "storage", "runs")
         for name in sections:
             rows: list[dict[str, Any]] = getattr(self, name)
@@ -60,7 +67,11 @@ class Info:
         lines += [f"{table} cannot be read: {fault}" for table, fault in sorted(self.damaged.items())]
         if self.damaged:
             lines.append("what to do about files that are damaged says: interplm-wh verify")
-        if not behind and not self.outdated and not self.damaged:
+        if self.left_out:
+            lines.append(f"left out when it was published: {', '.join(self.left_out)}")
+        if not self.is_local:
+            lines.append("published, and read-only; to change it or go on from it: interplm-wh pull")
+        elif not behind and not self.outdated and not self.damaged:
             lines.append("every table is up to date")
         return lines
 
@@ -86,21 +97,27 @@ def info(warehouse: str | Path) -> Info:
     NotThereError
         If there is none.
     """
-    with store.open(warehouse) as wh:
+    with store.open_anywhere(warehouse) as wh:
         questions = {name: wh.sql(file.sql).to_pylist() for name, file in sqlfile.load_folder("info").items()}
         encoded = [row["sae"] for row in questions["saes"] if row["n_proteins"]]
-        behind = build.stale(wh, encoded)
-        damaged = parts.first_faults(wh.con, wh.path.joinpath)
+        absent = parts.left_out(wh.con)
+        damaged = {table: fault for table, fault in wh.faults().items() if table not in absent}
+        # What is published is as it was then; to find out more would be to fetch what it was made from.
+        is_words = wh.is_local and "interpretations" not in damaged
         return Info(
-            wh.path,
+            wh.name,
             **questions,
-            stale=behind,
-            outdated=[
-                *derived.outdated(wh),
-                *pairs.outdated(wh),
-                *landscape.outdated(wh),
-                *variants.outdated(wh),
-                *([] if "interpretations" in damaged else interpret.outdated(wh)),
-            ],
+            stale=build.stale(wh, encoded) if wh.is_local else {},
+            outdated=[*_outdated(wh), *(interpret.outdated(wh) if is_words else ())],
             damaged=damaged,
+            left_out=absent,
+            is_local=wh.is_local,
         )
+
+
+def _outdated(wh: store.Warehouse) -> list[Outdated]:
+    if not wh.is_local:
+        return []
+    return [
+        *derived.outdated(wh), *pairs.outdated(wh), *landscape.outdated(wh), *variants.outdated(wh),
+    ]  # fmt: skip

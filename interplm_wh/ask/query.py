@@ -32,6 +32,7 @@ def query(warehouse: str | Path, sql: str) -> pa.Table:
     Parameters
     ----------
     warehouse : str or Path
+        A folder, or the address of a published one.
     sql : str
         A single statement that only reads; it may read other files, so that they can be joined.
 
@@ -40,7 +41,7 @@ def query(warehouse: str | Path, sql: str) -> pa.Table:
     InputError
         If it is not one reading statement, or DuckDB refuses it.
     """
-    with store.open(warehouse) as wh:
+    with store.open_anywhere(warehouse) as wh:
         try:
             return wh.sql(admit(wh.con, sql, catalogue="wh", functions=TABLE_FUNCTIONS | FILE_FUNCTIONS))
         except InputError as error:

@@ -217,7 +217,7 @@ def report(warehouse: str | Path, *, sae: str | None = None, n_pairs: int = SHOW
     NotThereError
         If there is no such SAE, or nothing was built.
     """
-    with store.open(warehouse, own_macros=True) as wh:
+    with store.open_anywhere(warehouse, own_macros=True) as wh:
         known = wh.sql(_IN_ORDER).to_pylist()
         chosen = [row for row in known if sae is None or row["sae"] == sae]
         if not chosen:
@@ -230,12 +230,13 @@ def report(warehouse: str | Path, *, sae: str | None = None, n_pairs: int = SHOW
                 f"nothing was built in {warehouse}; run: interplm-wh encode, then interplm-wh build"
             )
         for row in ready:
-            if learnt_from := learnt.what_of(Path(warehouse), row["sae"], evaluated_on="test"):
+            if learnt_from := learnt.what_of(wh.path, row["sae"], evaluated_on="test"):
                 log.warning(
                     "%s was trained on %s: what it finds there is not held out", row["sae"], learnt_from
                 )
-        stale = build.stale(wh, [row["sae"] for row in ready])
-        outdated = [one for one in derived.outdated(wh) if one.what in _EVIDENCE]
+        names = [row["sae"] for row in ready]
+        stale = build.stale(wh, names) if wh.is_local else {name: [] for name in names}
+        outdated = [one for one in derived.outdated(wh) if one.what in _EVIDENCE] if wh.is_local else []
         found = tuple(
             SaeReport(
                 row["sae"],

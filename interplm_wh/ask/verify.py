@@ -24,12 +24,18 @@ class VerifyReport:
         One sentence per broken rule or damaged file.
     remakeable : tuple of str
         Tables with a damaged file that a build makes anew once it is gone.
+    left_out : tuple of str
+        Tables that stayed behind when the warehouse was published, and so were not checked.
+    is_local : bool
+        Whether it is on this machine.
     """
 
     n_tables: int
     n_parts: int
     faults: tuple[str, ...]
     remakeable: tuple[str, ...]
+    left_out: tuple[str, ...]
+    is_local: bool
 
     @property
     def is_sound(self) -> bool:
@@ -38,9 +44,13 @@ class VerifyReport:
 
     def lines(self) -> list[str]:
         """Print it for people."""
-        checked = f"{self.n_tables} tables and {self.n_parts} files checked"
+        without = f" (left out when it was published: {', '.join(self.left_out)})" if self.left_out else ""
+        checked = f"{self.n_tables} tables and {self.n_parts} files checked{without}"
         if self.is_sound:
             return [f"{checked}: sound"]
+        if not self.is_local:
+            again = "what is published cannot be mended: ask who published it to publish it again"
+            return [f"{checked}: {len(self.faults):,} faults", *(f"  - {f}" for f in self.faults), again]
         step = f"delete the damaged files of {', '.join(self.remakeable)}, then run: interplm-wh build"
         other = "other " if self.remakeable else ""
         return [
@@ -63,7 +73,7 @@ def verify(warehouse: str | Path) -> VerifyReport:
     NotThereError
         If there is none.
     """
-    with store.open(warehouse) as wh:
+    with store.open_anywhere(warehouse) as wh:
         recorded = wh.sql("from parts order by path").to_pylist()
         tables = [*catalogue.catalogue_tables(), *catalogue.lake_tables()]
         views = _views()
@@ -71,15 +81,17 @@ def verify(warehouse: str | Path) -> VerifyReport:
         with progress.track(
             "verifying", total=len(recorded) + len(tables) + len(views), unit="checks"
         ) as bar:
-            damaged: set[str] = set()
+            absent = parts.left_out(wh.con)
+            damaged = set(absent)  # what is not there cannot be read
             for part in recorded:
-                found = parts.faults(wh.path, part)
+                with wh.located(part["path"]) as path:
+                    found = parts.faults(path, part)
                 faults += found
                 if found:
                     damaged.add(part["table_name"])
                 bar.advance(1)
             faults += _weights_faults(wh)
-            for name, of_table in parts.misplaced(wh.con, wh.path.joinpath).items():
+            for name, of_table in wh.misplaced().items():
                 faults += of_table.extra
                 damaged.add(name)
             for table in tables:
@@ -96,7 +108,10 @@ def verify(warehouse: str | Path) -> VerifyReport:
         if "structures" not in damaged:
             faults += _structure_faults(wh)
     made = {mart.name for mart in marts.ordered()} - {SCALE}
-    return VerifyReport(len(tables) + len(views), len(recorded), tuple(faults), tuple(sorted(damaged & made)))
+    remakeable = sorted((damaged - set(absent)) & made) if wh.is_local else []
+    return VerifyReport(
+        len(tables) + len(views), len(recorded), tuple(faults), tuple(remakeable), tuple(absent), wh.is_local
+    )
 
 
 def _views() -> dict[str, tuple[str, ...]]:
@@ -119,13 +134,14 @@ def _structure_faults(wh: store.Warehouse) -> list[str]:
     recorded = wh.sql("select distinct file, sha256 from structures order by file").to_pylist()
     with progress.track("verifying structures", total=len(recorded), unit="files") as bar:
         for row in recorded:
-            path = layout.structure_file(wh.path, row["file"])
-            if path is None:
+            if layout.structure_file(wh.path, row["file"]) is None:
                 faults.append(f"{row['file']} is no file of structures of a warehouse")
-            elif not path.is_file():
-                faults.append(f"{row['file']} is missing; add the structure again")
-            elif files.sha256(path) != row["sha256"]:
-                faults.append(f"{row['file']} was changed; add the structure again")
+            else:
+                with wh.located(row["file"]) as path:
+                    if not path.is_file():
+                        faults.append(f"{row['file']} is missing; add the structure again")
+                    elif files.sha256(path) != row["sha256"]:
+                        faults.append(f"{row['file']} was changed; add the structure again")
             bar.advance(1)
     return faults
 
@@ -133,9 +149,10 @@ def _structure_faults(wh: store.Warehouse) -> list[str]:
 def _weights_faults(wh: store.Warehouse) -> list[str]:
     faults: list[str] = []
     for row in wh.sql("select sae, sha256 from saes where sha256 is not null order by sae").to_pylist():
-        path = layout.weights(wh.path, row["sae"])
-        if not path.is_file():
-            faults.append(f"{path.relative_to(wh.path)} is missing")
-        elif files.sha256(path) != row["sha256"]:
-            faults.append(f"{path.relative_to(wh.path)} was changed: its checksum is not the recorded one")
+        name = layout.weights(wh.path, row["sae"]).relative_to(wh.path).as_posix()
+        with wh.located(name) as path:
+            if not path.is_file():
+                faults.append(f"{name} is missing")
+            elif files.sha256(path) != row["sha256"]:
+                faults.append(f"{name} was changed: its checksum is not the recorded one")
     return faults

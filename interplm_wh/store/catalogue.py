@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
@@ -14,7 +15,7 @@ from interplm_wh import schema, sqlfile
 from interplm_wh.errors import NotThereError
 from interplm_wh.quote import quote_identifier, quote_literal
 from interplm_wh.schema import Table
-from interplm_wh.store import layout, published, staging
+from interplm_wh.store import layout, parts, published, staging
 
 _CURRENT_FOLDERS = """
 select table_name, list(folder order by rank) as folders
@@ -162,6 +163,45 @@ def _blank() -> bytes:
         return path.read_bytes()
 
 
+def compose(
+    working: duckdb.DuckDBPyConnection,
+    root: Path,
+    target: Path,
+    *,
+    faults: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Write the working copy as a catalogue of the warehouse at `root`, checkpointed and closed.
+
+    Parameters
+    ----------
+    working : DuckDBPyConnection
+        Holds every table of storage 'catalogue'.
+    root, target : Path
+        The warehouse; the file that is written.
+    faults : mapping of str to str
+        What is known to be wrong with the files of a table.
+    """
+    target.write_bytes(_blank())
+    folders = current_folders(working)
+    with _attached(target) as con:
+        con.execute("set file_search_path = ?", [str(root)])
+        filled = [table for table in lake_tables() if folders.get(table.name)]
+        # Found out before, because an error in a transaction would end it.
+        found = {
+            table.name: faults.get(table.name) or layout.fault_of(con, table, folders[table.name])
+            for table in filled
+        }
+        con.execute("begin")
+        for table in catalogue_tables():
+            con.register("small", working.table(table.name).to_arrow_table())
+            con.execute(fill_table(table, source="small"))
+            con.unregister("small")
+        for table in filled:
+            layout.lay_view(con, table, folders[table.name], fault=found[table.name])
+            con.execute(";\n".join(table.comments(kind="view")))
+        con.execute("commit")
+
+
 def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None:
     """Publish the working copy as the catalogue of the warehouse at `root`.
 
@@ -181,22 +221,7 @@ def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None
         If another program writes to the catalogue.
     """
     temporary = scratch / layout.CATALOGUE
-    temporary.write_bytes(_blank())
-    folders = current_folders(working)
-    with _attached(temporary) as con:
-        con.execute("set file_search_path = ?", [str(root)])
-        filled = [table for table in lake_tables() if folders.get(table.name)]
-        # Found out before, because an error in a transaction would end it.
-        faults = {table.name: layout.fault_of(con, table, folders[table.name]) for table in filled}
-        con.execute("begin")
-        for table in catalogue_tables():
-            con.register("small", working.table(table.name).to_arrow_table())
-            con.execute(fill_table(table, source="small"))
-            con.unregister("small")
-        for table in filled:
-            layout.lay_view(con, table, folders[table.name], fault=faults[table.name])
-            con.execute(";\n".join(table.comments(kind="view")))
-        con.execute("commit")
+    compose(working, root, temporary, faults=parts.absent(working))
     staging.sync(temporary)
     published.refuse_log(root)
     temporary.replace(root / layout.CATALOGUE)

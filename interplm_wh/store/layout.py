@@ -12,6 +12,7 @@ import duckdb
 
 from interplm_wh.errors import InputError, NotThereError
 from interplm_wh.quote import quote_identifier, quote_literal
+from interplm_wh.remote import address
 from interplm_wh.schema import Table
 
 CATALOGUE = "warehouse.duckdb"
@@ -46,8 +47,10 @@ def root_of(path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If DuckDB could not find files under it.
+        If DuckDB could not find files under it, or it is a published warehouse.
     """
+    if address.is_address(path):
+        raise address.refuse_writing(path)
     root = Path(path).resolve()
     if bad := sorted(set(str(root)) & set(_NOT_IN_PATHS)):
         raise InputError(
@@ -97,7 +100,12 @@ def view_select(table: Table, folders: Iterable[Path | str]) -> str:
         Absolute, or relative to the warehouse. They are named as patterns because DuckDB looks
         patterns up in `file_search_path` and plain file names in the working directory.
     """
-    globs = ", ".join(quote_literal(f"{folder}/*.parquet") for folder in folders)
+    return files_select(table, [f"{folder}/*.parquet" for folder in folders])
+
+
+def files_select(table: Table, files: Iterable[str]) -> str:
+    """Return the SELECT of a lake table over files, or patterns of their names; empty without any."""
+    globs = ", ".join(quote_literal(file) for file in files)
     if not globs:
         return table.empty_select
     hive = (
@@ -140,10 +148,17 @@ def lay_view(
     fault : str, optional
         What is known to be wrong with the files.
     """
+    lay_select(con, table, view_select(table, folders), temporary=temporary, fault=fault)
+
+
+def lay_select(
+    con: duckdb.DuckDBPyConnection, table: Table, select: str, *, temporary: bool, fault: str | None
+) -> None:
+    """Create the view of a lake table, as `lay_view` does, from its SELECT."""
     first = fault
     if first is None:
         try:
-            con.execute(create_view(table, view_select(table, folders), temporary=temporary))
+            con.execute(create_view(table, select, temporary=temporary))
         except duckdb.Error as error:
             first = str(error).partition("\n")[0]
     if first is not None:

@@ -13,6 +13,10 @@ import pyarrow as pa
 from interplm_wh import schema
 from interplm_wh.store import files, ordered
 
+LEFT_OUT = "left_out"
+"""The setting that names, with commas between, tables that stayed behind when a warehouse was published."""
+_ABSENT = "it was left out when this warehouse was published; pull one that was published with --lake"
+
 _RECORDED = """
 select
     f.table_name,
@@ -90,16 +94,28 @@ def first_faults(
 ) -> dict[str, str]:
     """Return, for each table whose files are not as recorded, the first sentence that says so."""
     found = misplaced(con, locate, table=table)
-    return {name: [*of.missing, *of.extra][0] for name, of in found.items()}
+    stayed = {name: fault for name, fault in absent(con).items() if table in (None, name)}
+    return {name: [*of.missing, *of.extra][0] for name, of in found.items()} | stayed
 
 
-def faults(root: Path, part: Mapping[str, Any]) -> list[str]:
+def absent(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return, for each table that was left out, the sentence that says so."""
+    return {name: _ABSENT for name in left_out(con)}
+
+
+def left_out(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the tables whose files stayed behind when this warehouse was published."""
+    rows = con.execute("select value from settings where setting = ?", [LEFT_OUT]).fetchall()
+    return [name for (value,) in rows for name in value.split(",") if name]
+
+
+def faults(path: Path, part: Mapping[str, Any]) -> list[str]:
     """Compare one file with what `parts` recorded of it.
 
     Parameters
     ----------
-    root : Path
-        The warehouse.
+    path : Path
+        Where it is.
     part : mapping
         A row of `parts`.
 
@@ -108,7 +124,6 @@ def faults(root: Path, part: Mapping[str, Any]) -> list[str]:
     list of str
         One sentence per fault.
     """
-    path = root / part["path"]
     if not path.is_file():
         return [f"{part['path']} is missing"]
     if (size := path.stat().st_size) != part["n_bytes"]:

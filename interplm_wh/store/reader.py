@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from interplm_wh.errors import InputError, InterplmError, NotThereError
+from interplm_wh.remote import address
 from interplm_wh.store import catalogue, layout, parts, published
 
 if TYPE_CHECKING:
@@ -41,7 +43,11 @@ class Warehouse:
         In memory, with the catalogue attached read-only as `wh` and in use.
     stamp : tuple of int
         Time and inode of the catalogue that is open: another one for each publish.
+    is_local : bool
+        Whether its files are on this machine, and may be looked at beside the tables.
     """
+
+    is_local = True
 
     def __init__(self, path: str | Path, *, own_macros: bool = False) -> None:
         self.path = layout.root_of(path)
@@ -50,6 +56,11 @@ class Warehouse:
             raise layout.no_warehouse(path)
         self._lock = threading.RLock()
         self._open()
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages: its folder, or the address of a published one."""
+        return str(self.path)
 
     def _open(self) -> None:
         self.stamp = _stamp(self.path / layout.CATALOGUE)
@@ -63,13 +74,29 @@ class Warehouse:
             self.con.close()
             raise
         self.con.execute("use wh")
+        self._lay_lake()
+        if self._own_macros:
+            catalogue.lay_macros(self.con)
+
+    def _lay_lake(self) -> None:
         folders = catalogue.current_folders(self.con)
-        faults = parts.first_faults(self.con, self.path.joinpath)
+        faults = self.faults()
         for table in catalogue.lake_tables():
             paths = [self.path / folder for folder in folders.get(table.name, ())]
             layout.lay_view(self.con, table, paths, temporary=True, fault=faults.get(table.name))
-        if self._own_macros:
-            catalogue.lay_macros(self.con)
+
+    def misplaced(self) -> dict[str, parts.Misplaced]:
+        """Compare names and sizes of the published files with those that are recorded, by table."""
+        return parts.misplaced(self.con, self.path.joinpath)
+
+    def faults(self) -> dict[str, str]:
+        """Return, for each table whose files are not as recorded, the first sentence that says so."""
+        return parts.first_faults(self.con, self.path.joinpath)
+
+    @contextmanager
+    def located(self, name: str) -> Iterator[Path]:
+        """Say where a file of the warehouse is on this machine while the block runs; it may be missing."""
+        yield self.path / name
 
     @property
     def is_outdated(self) -> bool:
@@ -117,6 +144,11 @@ class Warehouse:
                 if not GONE.search(str(error)) or not self.refresh():
                     raise
                 return self._rows(query, params, tables)
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement of the package's own that writes outside the warehouse, and return its rows."""
+        with self._lock:
+            return self.con.execute(statement).fetchall()
 
     def _rows(
         self,
@@ -181,3 +213,23 @@ def open_warehouse(path: str | Path, *, own_macros: bool = False) -> Warehouse:
         If another program has opened its catalogue for writing.
     """
     return Warehouse(path, own_macros=own_macros)
+
+
+def open_anywhere(path: str | Path, *, own_macros: bool = False) -> Warehouse:
+    """Open a warehouse for reading, on this machine or published elsewhere; arguments as of `Warehouse`.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder, or an address: hf://, s3://, gs://, http(s)://, with the version after a #.
+
+    Raises
+    ------
+    InterplmError
+        As `open_warehouse`; or if a published one cannot be reached, or was changed on the way.
+    """
+    if not address.is_address(path):
+        return Warehouse(path, own_macros=own_macros)
+    from interplm_wh.remote.reader import PublishedWarehouse
+
+    return PublishedWarehouse(path, own_macros=own_macros)

@@ -25,6 +25,7 @@ from interplm_wh.store.staging import Staging, remove_leftovers, stage
 # disk where DuckDB can do that.
 MEMORY_LIMIT = "1800MB"
 MEMORY_VARIABLE = "INTERPLM_WH_MEMORY"
+_UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 # A folder holds one measurement and takes the place of the one before, so that keys can only be repeated
 # within it; the others, of which one may be damaged, need not be read.
 _UNIQUE_IN_FOLDER = frozenset({"sae_frequency", "sae_metrics", "sampled_pairs"})
@@ -79,7 +80,7 @@ class Transaction:
     def _load(self) -> None:
         self._con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
         self._con.execute("set preserve_insertion_order = false")
-        self._limit_memory()
+        _limit_memory(self._con, os.environ.get(MEMORY_VARIABLE, MEMORY_LIMIT))
         self._con.execute("set temp_directory = ?", [str(self.staging.scratch / "spill")])
         self._con.execute("set file_search_path = ?", [str(self.root)])
         is_there = (self.root / layout.CATALOGUE).exists()
@@ -95,15 +96,6 @@ class Transaction:
         self._forget_undeclared()
         self.previous = self._forget_previous()
         self.refresh_views()
-
-    def _limit_memory(self) -> None:
-        limit = os.environ.get(MEMORY_VARIABLE, MEMORY_LIMIT)
-        try:
-            self._con.execute("set memory_limit = ?", [limit])
-        except duckdb.Error as error:
-            raise InputError(
-                f"${MEMORY_VARIABLE} is {limit!r}, which is no amount of memory; give one such as 8GB"
-            ) from error
 
     def _forget_undeclared(self) -> None:
         """Take tables out that another version of the package made and this one has no name for."""
@@ -322,6 +314,31 @@ class Transaction:
             if fault := ordered.order_fault(path, table):
                 faults.append(f"{table.name}: {path.name}: {fault}")
         return faults
+
+
+def memory_bytes() -> int:
+    """Return how much memory a command may take for what it holds at once.
+
+    Raises
+    ------
+    InputError
+        If the environment names no amount of memory.
+    """
+    limit = os.environ.get(MEMORY_VARIABLE, MEMORY_LIMIT)
+    with duckdb.connect() as con:
+        _limit_memory(con, limit)
+        shown = con.execute("select current_setting('memory_limit')").fetchall()[0][0]
+    number, unit = shown.split()
+    return int(float(number) * _UNITS[unit])
+
+
+def _limit_memory(con: duckdb.DuckDBPyConnection, limit: str) -> None:
+    try:
+        con.execute("set memory_limit = ?", [limit])
+    except duckdb.Error as error:
+        raise InputError(
+            f"${MEMORY_VARIABLE} is {limit!r}, which is no amount of memory; give one such as 8GB"
+        ) from error
 
 
 def _sae_of(folder: Path) -> str | None:

@@ -1,0 +1,1 @@
+"""Tables and matrices for people who live elsewhere."""

@@ -1,0 +1,1 @@
+"""Warehouses elsewhere: published on the hub, an object store or a folder, read in place, and fetched."""
