@@ -102,9 +102,9 @@ def test_appended_proteins_cost_only_themselves(
     counted: list[tuple[int, int]] = []
     restrict = blocks.restrict
 
-    def spy(tx: store.Transaction, sae: str, block: blocks.Block) -> None:
+    def spy(tx: store.Transaction, sae: str, block: blocks.Block, *, is_covered: bool) -> None:
         counted.append((block.first_protein, block.last_protein))
-        restrict(tx, sae, block)
+        restrict(tx, sae, block, is_covered=is_covered)
 
     monkeypatch.setattr(blocks, "restrict", spy)
     appended = build.build(path)

@@ -133,8 +133,14 @@ def focus(tx: Transaction, sae: str, *, only: Sequence[str] | None = None) -> No
             layout.lay_view(tx.con, table, tx.folder_paths(table.name, sae=sae), temporary=True)
 
 
-def restrict(tx: Transaction, sae: str, chunk: Chunk) -> None:
-    """Let `activations` and `encodings` hold one block or chunk only, until `focus` or `release`."""
+def restrict(tx: Transaction, sae: str, chunk: Chunk, *, is_covered: bool = False) -> None:
+    """Let `activations` and `encodings` hold one block or chunk only, until `focus` or `release`.
+
+    Parameters
+    ----------
+    is_covered : bool
+        Only proteins in which a source looked that `coverage` holds now.
+    """
     located = [tx.locate(folder) / name for folder, _, name in (p.rpartition("/") for p in chunk.parts)]
     files = ", ".join(quote_literal(str(path)) for path in located)
     columns, encodings = schema.table("activations"), schema.table("encodings")
@@ -148,11 +154,12 @@ def restrict(tx: Transaction, sae: str, chunk: Chunk) -> None:
     )
     parts = ", ".join(quote_literal(p) for p in chunk.parts)
     listed = ", ".join(quote_literal(file) for file in chunk.listed)
+    covered = " and protein_id in (select v.protein_id from coverage as v)" if is_covered else ""
     tx.con.execute(
         layout.create_view(
             encodings,
             f"select {quote_literal(sae)} as sae, {_names(encodings)} "  # noqa: S608
-            f"from read_parquet([{listed}], hive_partitioning = false) where part in ({parts})",
+            f"from read_parquet([{listed}], hive_partitioning = false) where part in ({parts}){covered}",
             temporary=True,
         )
     )

@@ -82,7 +82,7 @@ def _count_blocks(
         folders = {mart.name: block_folder(tx, mart, sae) for mart in wanting}
         with blocks.only_sources(tx, one.sources):
             for block in cut[one]:
-                for mart, number, bound in _count_block(tx, block, wanting, values, numbers):
+                for mart, number, bound in _count_block(tx, block, wanting, values, numbers, one.sources):
                     path = folders[mart.name] / f"part-{number}.parquet"
                     written[mart.name].append(_write_block(tx, mart, bound, path))
                     bar.describe(f"{sae}: counting activations, part {number + 1} of {n_chunks}")
@@ -96,27 +96,29 @@ def _count_block(
     wanting: Sequence[marts.Mart],
     values: Mapping[str, Any],
     numbers: Iterator[int],
+    sources: Sequence[str] | None,
 ) -> Iterator[tuple[marts.Mart, int, dict[str, Any]]]:
     """Yield each mart, while the tables hold what it has to count, with the values of its parameters."""
     phases = marts.phases(wanting)
+
+    def restrict(chunk: blocks.Chunk) -> dict[str, Any]:
+        """Let the tables hold one block or chunk only, and return the values of parameters for it."""
+        # Of proteins in which new sources did not look there is nothing to count.
+        blocks.restrict(tx, values["sae"], chunk, is_covered=sources is not None)
+        return {**values, "first_protein": chunk.first_protein, "last_protein": chunk.last_protein}
+
     with _temporary(tx, phases):
-        _create(tx, phases.before.tables, _restrict(tx, block, values))
+        _create(tx, phases.before.tables, restrict(block))
         for chunk in block.chunks:
             number = next(numbers)
-            bound = _restrict(tx, chunk, values)
+            bound = restrict(chunk)
             _add_chunk(tx, phases.chunk.tables, bound, is_first=chunk is block.chunks[0])
             for mart in phases.chunk.marts:
                 yield mart, number, bound
-        bound = _restrict(tx, block, values)
+        bound = restrict(block)
         _create(tx, phases.after.tables, bound)
         for mart in phases.after.marts:
             yield mart, number, bound
-
-
-def _restrict(tx: Transaction, chunk: blocks.Chunk, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Let the tables hold one block or chunk only, and return the values of parameters for it."""
-    blocks.restrict(tx, values["sae"], chunk)
-    return {**values, "first_protein": chunk.first_protein, "last_protein": chunk.last_protein}
 
 
 def block_folder(tx: Transaction, mart: marts.Mart, sae: str) -> Path:

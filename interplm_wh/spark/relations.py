@@ -49,7 +49,7 @@ class Relations:
 
     @contextmanager
     def restricted(self, block: Block, sources: Sequence[str] | None) -> Iterator[None]:
-        """Let `activations` and `encodings` hold one block only, and `coverage` some sources if not None."""
+        """Let `activations` and `encodings` hold one block only; with sources, of proteins they looked in."""
         self._block, self._sources = block, sources
         try:
             with self.keeping():
@@ -120,7 +120,10 @@ class Relations:
             return self._parquet(table, _whole_folders(self._tx, self._block.parts))
         if table.name == "encodings":
             rows = self._parquet(table, [Path(file) for file in self._block.listed])
-            return rows.where(rows["part"].isin(*self._block.parts))
+            rows = rows.where(rows["part"].isin(*self._block.parts))
+            if self._sources is not None:
+                return rows.join(self._lake(schema.table("coverage")), "protein_id", "left_semi")
+            return rows
         rows = self._parquet(table, folders)
         if table.name == "coverage" and self._sources is not None:
             return rows.where(rows["source"].isin(*self._sources))
