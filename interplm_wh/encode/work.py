@@ -1,0 +1,196 @@
+"""One process at work on blocks of proteins, alone or beside others that it never hears of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from interplm_wh import store
+from interplm_wh.encode import models
+from interplm_wh.encode.encoder import Encoder, Part, Place
+from interplm_wh.encode.job import Job, Unit
+from interplm_wh.encode.models import SaeRow
+from interplm_wh.encode.outcome import Counted, Failure, Outcome
+from interplm_wh.encode.plan import Group, Sequences, plan, with_sequences
+from interplm_wh.encode.registered import Registered
+from interplm_wh.encode.waiting import Waiting, identities
+from interplm_wh.errors import CheckError, MismatchError, ModelError
+from interplm_wh.store import Staging, Warehouse
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+# What may be the fault of a block: of its proteins, or of a machine that fails for a moment. Not a full
+# disk, a wrong input or a missing file, with which no block could be encoded.
+FAULTS = (CheckError, MismatchError, ModelError, RuntimeError, MemoryError)
+
+
+@dataclass
+class Work:
+    """What is to be encoded, and the models as soon as they are needed.
+
+    Attributes
+    ----------
+    job : Job
+    warehouse : Warehouse
+    staging : Staging
+    rows : tuple of SaeRow
+    places : dict of str to Place
+        Per SAE.
+    groups : dict of (str, int) to list of Group
+        Per PLM and block, in order.
+    """
+
+    job: Job
+    warehouse: Warehouse
+    staging: Staging
+    rows: tuple[SaeRow, ...]
+    places: dict[str, Place]
+    groups: dict[tuple[str, int], list[Group]]
+    _registered: Registered
+    _encoders: dict[str, Encoder] = field(default_factory=dict)
+
+    def units(self) -> list[Unit]:
+        """Return what there is to do, in order."""
+        return [
+            Unit(plm, block, sum(group.n_residues for group in groups))
+            for (plm, block), groups in self.groups.items()
+        ]
+
+    def run(self, units: Iterable[Unit]) -> Iterator[Outcome]:
+        """Encode blocks one after the other.
+
+        Raises
+        ------
+        InputError
+            If the PLM does not know a letter.
+        MismatchError
+            If an SAE explains another layer better.
+        """
+        for plm, of_plm in groupby(units, key=lambda unit: unit.plm):
+            groups = [group for unit in of_plm for group in self.groups.get((plm, unit.block), ())]
+            for group, sequences in with_sequences(self.warehouse, groups):
+                yield self._do(plm, group, sequences)
+
+    def _do(self, plm: str, group: Group, sequences: Sequences) -> Outcome:
+        """Encode one group with those SAEs for which nobody else has done it or is doing it."""
+        with ExitStack() as claims:
+            rows = [row for row in group.saes if self._is_ours(row.sae, group, sequences, claims)]
+            counted = [
+                Counted(row.sae, n_skipped=len(group.ids)) for row in group.saes if row not in rows
+            ]
+            failure = None
+            if rows:
+                parts, failure = self._tried(replace(group, saes=tuple(rows)), sequences)
+                counted += [_counted(part) for part in parts]
+        encoder = self._encoders.get(plm)
+        said = ("", "") if encoder is None else (encoder.plm.dtype, str(encoder.plm.device))
+        return Outcome(plm, group.block, group.n_residues, tuple(counted), failure, *said)
+
+    def _is_ours(self, sae: str, group: Group, sequences: Sequences, claims: ExitStack) -> bool:
+        """Claim a part; False where it is there, registered, or claimed by another.
+
+        Looked for after the claim, and where it waits before where it is registered: it is at one of the
+        two at any time.
+        """
+        waiting, name = self.places[sae].waiting, sequences.name(group)
+        if waiting.has(name) or not claims.enter_context(waiting.claim(name)):
+            return False
+        return not (waiting.has(name) or self._registered.any_of(sae, group.ids))
+
+    def _tried(self, group: Group, sequences: Sequences) -> tuple[list[Part], Failure | None]:
+        """Encode a group; where that fails, once more, three times in all."""
+        encoder = self.encoder(group.saes[0].plm)
+        parts: list[Part] = []
+        for n_tries in range(1, TRIES + 1):
+            done = {part.sae for part in parts}
+            left = replace(group, saes=tuple(row for row in group.saes if row not in done))
+            fault = _attempt(encoder, left, sequences, places=self.places, parts=parts)
+            if fault is None:
+                return parts, None
+            log.warning("block %d, try %d of %d: %s", group.block, n_tries, TRIES, fault.reason)
+            encoder.free_memory()
+        names = tuple(row.sae for row in group.saes if row not in {part.sae for part in parts})
+        ids = tuple(int(one) for one in group.ids)
+        named = tuple(sequences.accessions)
+        return parts, Failure(names, ids, named, fault.reason, TRIES, fault.is_memory)
+
+    def encoder(self, plm: str) -> Encoder:
+        """Return the models of one PLM, loaded and checked; those of another are forgotten."""
+        if plm not in self._encoders:
+            self._encoders.clear()
+            groups = [group for (name, _), its in self.groups.items() if name == plm for group in its]
+            rows = [row for row in self.rows if row.plm == plm]
+            encoder = Encoder.load(self.warehouse, rows, settings=self.job.settings)
+            encoder.check_letters(groups)
+            encoder.check_layers()
+            self._encoders[plm] = encoder
+        return self._encoders[plm]
+
+
+@dataclass(frozen=True)
+class _Fault:
+    reason: str
+    is_memory: bool
+
+
+def _attempt(
+    encoder: Encoder,
+    group: Group,
+    sequences: Sequences,
+    *,
+    places: dict[str, Place],
+    parts: list[Part],
+) -> _Fault | None:
+    """Encode a group into `parts`; returns what went wrong, without the error, which would hold memory."""
+    from interplm_wh.plm import memory
+
+    try:
+        parts.extend(encoder.encode(group, sequences, places=places))
+    except FAULTS as error:
+        words = str(error).strip() or type(error).__name__
+        return _Fault(words.partition("\n")[0], isinstance(error, ModelError) or memory.ran_out(error))
+    return None
+
+
+def _counted(part: Part) -> Counted:
+    return Counted(
+        part.sae.sae,
+        n_proteins=len(part.group.ids),
+        n_residues=part.group.n_residues,
+        n_activations=int(part.n_activations.sum()),
+        n_halved=sum(part.is_halved),
+    )
+
+
+@contextmanager
+def open_work(job: Job) -> Iterator[Work]:
+    """Open a warehouse and plan a job on it.
+
+    Raises
+    ------
+    NotThereError
+        If there is no such warehouse or SAE.
+    InputError
+        If the activations of an SAE were made elsewhere.
+    """
+    with store.open(job.root) as wh, store.stage(wh.path) as staging:
+        rows = tuple(models.sae_rows(wh, job.saes))
+        applied = identities(wh.con, job.saes, min_value=job.settings.min_value)
+        places = {
+            row.sae: Place(staging.path / "parts", Waiting.of(wh.path, row.sae, applied[row.sae]))
+            for row in rows
+        }
+        groups: dict[tuple[str, int], list[Group]] = {}
+        for plm in dict.fromkeys(row.plm for row in rows):
+            for group in plan(wh, [row for row in rows if row.plm == plm], like=job.like):
+                if job.shard.takes(group.block):
+                    groups.setdefault((plm, group.block), []).append(group)
+        try:
+            yield Work(job, wh, staging, rows, places, groups, Registered(wh, job.saes))
+        finally:
+            for place in places.values():
+                place.waiting.tidy()
