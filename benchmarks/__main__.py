@@ -15,12 +15,13 @@ from benchmarks import (
     structures,
     training,
     variants,
+    workers,
 )
 
 ALL = {
     "scoring": scoring.main, "encoding": encoding.main, "ingest": ingest.main, "training": training.main,
     "evidence": evidence.main, "landscape": landscape.main, "structures": structures.main,
-    "steering": steering.main, "variants": variants.main, "pages": pages.main,
+    "steering": steering.main, "variants": variants.main, "workers": workers.main, "pages": pages.main,
 }  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def _wait(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None
 
 
 def _finished_parts(warehouse: Path) -> int:
-    return len(list((warehouse / ".staging").glob("*/lake/activations/*/*/*.parquet")))
+    return len(list((warehouse / ".staging").glob("encoded/*/*/*/*.parquet")))
 
 
 def _registered(warehouse: Path) -> int:

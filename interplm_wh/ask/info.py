@@ -8,6 +8,7 @@ from typing import Any
 
 from interplm_wh import build, interpret, landscape, sqlfile, store, variants
 from interplm_wh.ask.table import plain_table
+from interplm_wh.ask.unfinished import READ, Unfinished, unfinished
 from interplm_wh.build import derived
 from interplm_wh.build.derived import Outdated
 from interplm_wh.controls import pairs
@@ -27,6 +28,8 @@ class Info:
         For each SAE, the tables that are missing or older than what they are made from.
     damaged : dict of str to str
         What is wrong with the files of a table, where they are not as they were published.
+    unfinished : list of Unfinished
+        What was to be encoded and is not, per SAE.
     outdated : list of Outdated
         What other commands made that is older than what it was made from.
     """
@@ -41,6 +44,7 @@ class Info:
     runs: list[dict[str, Any]]
     storage: list[dict[str, Any]]
     stale: dict[str, list[str]]
+    unfinished: list[Unfinished]
     outdated: list[Outdated]
     damaged: dict[str, str]
 
@@ -56,11 +60,12 @@ class Info:
             lines.append(f"{sae}: missing or older than the data: {', '.join(tables)}")
         if behind:
             lines.append("bring tables up to date with: interplm-wh build")
+        lines += [line for one in self.unfinished for line in one.lines()]
         lines += derived.again("older than the data", self.outdated)
         lines += [f"{table} cannot be read: {fault}" for table, fault in sorted(self.damaged.items())]
         if self.damaged:
             lines.append("what to do about files that are damaged says: interplm-wh verify")
-        if not behind and not self.outdated and not self.damaged:
+        if not behind and not self.outdated and not self.damaged and not self.unfinished:
             lines.append("every table is up to date")
         return lines
 
@@ -87,7 +92,8 @@ def info(warehouse: str | Path) -> Info:
         If there is none.
     """
     with store.open(warehouse) as wh:
-        questions = {name: wh.sql(file.sql).to_pylist() for name, file in sqlfile.load_folder("info").items()}
+        files = {name: file for name, file in sqlfile.load_folder("info").items() if name != "unfinished"}
+        questions = {name: wh.sql(file.sql).to_pylist() for name, file in files.items()}
         encoded = [row["sae"] for row in questions["saes"] if row["n_proteins"]]
         behind = build.stale(wh, encoded)
         damaged = parts.first_faults(wh.con, wh.path.joinpath)
@@ -95,6 +101,7 @@ def info(warehouse: str | Path) -> Info:
             wh.path,
             **questions,
             stale=behind,
+            unfinished=[] if READ & damaged.keys() else unfinished(wh),
             outdated=[
                 *derived.outdated(wh),
                 *pairs.outdated(wh),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interplm_wh import progress, schema, store
+from interplm_wh.ask.unfinished import READ, Unfinished, unfinished
 from interplm_wh.build import marts
 from interplm_wh.build.scale import TABLE as SCALE
 from interplm_wh.quote import quote_identifier
@@ -24,12 +25,15 @@ class VerifyReport:
         One sentence per broken rule or damaged file.
     remakeable : tuple of str
         Tables with a damaged file that a build makes anew once it is gone.
+    unfinished : tuple of Unfinished
+        What was to be encoded and is not: no fault, the next run goes on with it.
     """
 
     n_tables: int
     n_parts: int
     faults: tuple[str, ...]
     remakeable: tuple[str, ...]
+    unfinished: tuple[Unfinished, ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -39,8 +43,9 @@ class VerifyReport:
     def lines(self) -> list[str]:
         """Print it for people."""
         checked = f"{self.n_tables} tables and {self.n_parts} files checked"
+        left = [line for one in self.unfinished for line in one.lines()]
         if self.is_sound:
-            return [f"{checked}: sound"]
+            return [f"{checked}: sound", *left]
         step = f"delete the damaged files of {', '.join(self.remakeable)}, then run: interplm-wh build"
         other = "other " if self.remakeable else ""
         return [
@@ -52,6 +57,7 @@ class VerifyReport:
             "what other commands made (words, steering, variants, landscapes, evidence, suggestions) is "
             "taken out by: interplm-wh remove damaged, and made anew by them; a measurement by: "
             "interplm-wh evaluate",
+            *left,
         ]
 
 
@@ -95,8 +101,10 @@ def verify(warehouse: str | Path) -> VerifyReport:
                 bar.advance(1)
         if "structures" not in damaged:
             faults += _structure_faults(wh)
+        left = () if READ & damaged else tuple(unfinished(wh))
     made = {mart.name for mart in marts.ordered()} - {SCALE}
-    return VerifyReport(len(tables) + len(views), len(recorded), tuple(faults), tuple(sorted(damaged & made)))
+    remakeable = tuple(sorted(damaged & made))
+    return VerifyReport(len(tables) + len(views), len(recorded), tuple(faults), remakeable, left)
 
 
 def _views() -> dict[str, tuple[str, ...]]:

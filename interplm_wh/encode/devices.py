@@ -119,7 +119,9 @@ class _Hand:
     """What the threads that feed the workers share."""
 
     todo: deque[Unit]
-    done: queue.Queue[list[Outcome] | tuple[Unit, str] | Exception | None] = field(default_factory=queue.Queue)
+    done: queue.Queue[list[Outcome] | tuple[Unit, str] | Exception | None] = field(
+        default_factory=queue.Queue
+    )
     is_stopped: bool = False
 
     def feed(self, worker: _Worker) -> None:

@@ -185,8 +185,8 @@ class Registrar:
                 self._remove(entry)
         if gone:
             raise NotThereError(
-                f"{', '.join(gone)}: removed or replaced while encoding (other weights, layer or PLM under one "
-                "name); nothing was registered"
+                f"{', '.join(gone)}: removed or replaced while encoding (other weights, layer or PLM "
+                "under one name); nothing was registered"
             )
         if others:
             faults = ", ".join(f"{sae} with {value:g}" for sae, value in others)

@@ -21,7 +21,6 @@ from interplm_wh.encode.outcome import Failure, Outcome
 from interplm_wh.encode.plan import encoded_ids
 from interplm_wh.encode.register import INTERRUPTED_WAIT_SECONDS, LAST_WAIT_SECONDS, Registrar
 from interplm_wh.encode.report import EncodedSae, EncodeReport
-from interplm_wh.encode.shard import Shard
 from interplm_wh.encode.work import Work, open_work
 from interplm_wh.errors import EncodingError, InputError, LockedError, faults_message
 from interplm_wh.store.rows import value
@@ -49,10 +48,10 @@ class _Tally:
 
 @dataclass
 class _Run:
-    """One run of `encode`: what it registers and counts."""
+    """One run of `encode`: what it counts."""
 
-    registrar: Registrar
     tallies: dict[str, _Tally]
+    discarded: dict[str, int] = field(default_factory=dict)
     failed: list[Failure] = field(default_factory=list)
     dtype: str = ""
     device: str = ""
@@ -78,7 +77,6 @@ class _Run:
             self._n_in_a_row = 0
             return
         self.failed.append(outcome.failure)
-        self.registrar.failed(outcome.failure)
         self._n_in_a_row += not outcome.failure.is_memory
         if self._n_in_a_row == HOPELESS:
             raise self.error(
@@ -102,7 +100,7 @@ class _Run:
                 n_activations=tally.n_activations,
                 n_present=tally.n_present,
                 n_halved=tally.n_halved,
-                n_discarded=self.registrar.discarded.get(name, 0),
+                n_discarded=self.discarded.get(name, 0),
             )
             for name, tally in self.tallies.items()
         ]
@@ -185,21 +183,25 @@ def encode(
         n_proteins = int(value(wh.con, "select count(*) from proteins"))
     job = Job(root, tuple(row.sae for row in rows), settings, like, part)
     source = _source(devices, engine=engine, master=master)
-    with open_work(job) as work:
-        waiting = {sae: place.waiting for sae, place in work.places.items()}
-        plan = Plan(like, n_proteins)
-        run = _Run(
-            Registrar(root, work.staging, waiting, plan, settings.min_value, job.said()), tallies
-        )
-        if rows:
-            _encode(work, source, run=run)
+    run = _Run(tallies)
+    if rows:
+        with open_work(job) as work:
+            plan = Plan(like, n_proteins)
+            registrar = Registrar(
+                root, work.staging, work.waiting, plan, settings.min_value, job.said(), run.discarded
+            )
+            _encode(work, source, registrar=registrar, run=run)
     if run.failed:
-        raise run.error("all others are; the list is the table encoding_failures; run encode again to retry")
+        raise run.error(
+            "all others are; the list is the table encoding_failures; run encode again to try these again"
+        )
+    # Made in a moment, and by one of many.
     done = {} if part.index > 1 else encode_rules(root, rules, like=like, wait_seconds=LAST_WAIT_SECONDS)
     return run.report(time.monotonic() - started, done)
 
 
-Source = Callable[[Work, Sequence[Unit]], Iterator[Outcome]]
+Source = Callable[[Work, Sequence[Unit]], Iterator[Outcome | None]]
+"""Encodes blocks and yields what became of them; None now and then where that takes long."""
 
 
 def _source(devices: Sequence[str], *, engine: Engine, master: str | None) -> Source:
@@ -207,13 +209,13 @@ def _source(devices: Sequence[str], *, engine: Engine, master: str | None) -> So
     if engine == "spark":
         from interplm_wh.encode.on_spark import outcomes as on_spark
 
-        return lambda work, units: on_spark(work.job, units, master=master)
+        return lambda work, units: on_spark(work, units, master=master)
     if devices:
         from interplm_wh.encode.devices import named
         from interplm_wh.encode.devices import outcomes as on_devices
 
         chosen = named(devices)
-        return lambda work, units: on_devices(work.job, units, devices=chosen)
+        return lambda work, units: on_devices(work, units, devices=chosen)
     return lambda work, units: work.run(units)
 
 
@@ -231,17 +233,19 @@ def _floor(wh: Warehouse, rows: Sequence[SaeRow], min_value: float | None) -> fl
     return floor
 
 
-def _encode(work: Work, source: Source, *, run: _Run) -> None:
+def _encode(work: Work, source: Source, *, registrar: Registrar, run: _Run) -> None:
     """Encode what is left, and register it with what others have finished."""
     units = work.units()
     n_residues = sum(unit.n_residues for unit in units)
-    registrar = run.registrar
     try:
         with progress.track("encoding", total=n_residues, unit="residues") as bar:
             for outcome in source(work, units):
-                run.take(outcome)
+                if outcome is not None:
+                    if outcome.failure is not None:
+                        registrar.failed(outcome.failure)
+                    run.take(outcome)
+                    bar.advance(outcome.n_residues)
                 registrar.register_if_due()
-                bar.advance(outcome.n_residues)
     except BaseException:
         _register_interrupted(registrar)
         raise

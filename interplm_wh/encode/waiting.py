@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -94,13 +95,7 @@ class Waiting:
     def claim(self, name: str) -> Iterator[bool]:
         """Yield whether this process alone is at work on a part while the block runs."""
         file = self.path / _CLAIMS / name
-        while True:
-            with suppress(FileNotFoundError):  # another worker took the empty folder away
-                file.parent.mkdir(parents=True, exist_ok=True)
-                handle = file.open("a", encoding="utf-8")
-                break
-        with handle:
-            is_ours = try_lock(handle)
+        with _locked(file) as is_ours:
             try:
                 yield is_ours
             finally:
@@ -116,6 +111,24 @@ class Waiting:
         for folder in (self.path / _CLAIMS, self.path, self.path.parent, self.path.parent.parent):
             with suppress(OSError):  # not empty, or gone already
                 folder.rmdir()
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[bool]:
+    """Lock a file that others may take away, folder and all; yield whether nobody else holds it."""
+    while True:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle = file.open("a", encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        with handle:
+            if not try_lock(handle):
+                yield False
+                return
+            if file.exists() and file.stat().st_ino == os.fstat(handle.fileno()).st_ino:
+                yield True
+                return
 
 
 def place_of(root: Path, sae: str) -> Path:

@@ -38,8 +38,8 @@ class Work:
     warehouse : Warehouse
     staging : Staging
     rows : tuple of SaeRow
-    places : dict of str to Place
-        Per SAE.
+    waiting : dict of str to Waiting
+        Where the finished parts of each SAE wait.
     groups : dict of (str, int) to list of Group
         Per PLM and block, in order.
     """
@@ -48,10 +48,19 @@ class Work:
     warehouse: Warehouse
     staging: Staging
     rows: tuple[SaeRow, ...]
-    places: dict[str, Place]
+    waiting: dict[str, Waiting]
     groups: dict[tuple[str, int], list[Group]]
     _registered: Registered
     _encoders: dict[str, Encoder] = field(default_factory=dict)
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Where the parts of each SAE are made and wait."""
+        return {sae: Place(self.staging.path / "parts", one) for sae, one in self.waiting.items()}
+
+    def staged(self, staging: Staging) -> Work:
+        """Return the same with another staging folder; the models stay loaded."""
+        return replace(self, staging=staging)
 
     def units(self) -> list[Unit]:
         """Return what there is to do, in order."""
@@ -79,9 +88,7 @@ class Work:
         """Encode one group with those SAEs for which nobody else has done it or is doing it."""
         with ExitStack() as claims:
             rows = [row for row in group.saes if self._is_ours(row.sae, group, sequences, claims)]
-            counted = [
-                Counted(row.sae, n_skipped=len(group.ids)) for row in group.saes if row not in rows
-            ]
+            counted = [Counted(row.sae, n_skipped=len(group.ids)) for row in group.saes if row not in rows]
             failure = None
             if rows:
                 parts, failure = self._tried(replace(group, saes=tuple(rows)), sequences)
@@ -96,7 +103,7 @@ class Work:
         Looked for after the claim, and where it waits before where it is registered: it is at one of the
         two at any time.
         """
-        waiting, name = self.places[sae].waiting, sequences.name(group)
+        waiting, name = self.waiting[sae], sequences.name(group)
         if waiting.has(name) or not claims.enter_context(waiting.claim(name)):
             return False
         return not (waiting.has(name) or self._registered.any_of(sae, group.ids))
@@ -178,19 +185,22 @@ def open_work(job: Job) -> Iterator[Work]:
         If the activations of an SAE were made elsewhere.
     """
     with store.open(job.root) as wh, store.stage(wh.path) as staging:
-        rows = tuple(models.sae_rows(wh, job.saes))
-        applied = identities(wh.con, job.saes, min_value=job.settings.min_value)
-        places = {
-            row.sae: Place(staging.path / "parts", Waiting.of(wh.path, row.sae, applied[row.sae]))
-            for row in rows
-        }
-        groups: dict[tuple[str, int], list[Group]] = {}
-        for plm in dict.fromkeys(row.plm for row in rows):
-            for group in plan(wh, [row for row in rows if row.plm == plm], like=job.like):
-                if job.shard.takes(group.block):
-                    groups.setdefault((plm, group.block), []).append(group)
+        work = plan_work(wh, staging, job)
         try:
-            yield Work(job, wh, staging, rows, places, groups, Registered(wh, job.saes))
+            yield work
         finally:
-            for place in places.values():
-                place.waiting.tidy()
+            for waiting in work.waiting.values():
+                waiting.tidy()
+
+
+def plan_work(warehouse: Warehouse, staging: Staging, job: Job) -> Work:
+    """Plan a job on an open warehouse; errors as of `open_work`."""
+    rows = tuple(models.sae_rows(warehouse, job.saes))
+    applied = identities(warehouse.con, job.saes, min_value=job.settings.min_value)
+    waiting = {row.sae: Waiting.of(warehouse.path, row.sae, applied[row.sae]) for row in rows}
+    groups: dict[tuple[str, int], list[Group]] = {}
+    for plm in dict.fromkeys(row.plm for row in rows):
+        for group in plan(warehouse, [row for row in rows if row.plm == plm], like=job.like):
+            if job.shard.takes(group.block):
+                groups.setdefault((plm, group.block), []).append(group)
+    return Work(job, warehouse, staging, rows, waiting, groups, Registered(warehouse, job.saes))

@@ -1,0 +1,154 @@
+"""Encoding on a Spark cluster: each task is one block, written where all workers see the warehouse."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from interplm_wh import errors, store
+from interplm_wh.encode.devices import died
+from interplm_wh.encode.job import Job, Unit
+from interplm_wh.encode.outcome import Outcome, from_json, to_json
+from interplm_wh.encode.work import TRIES, Work, plan_work
+from interplm_wh.encode.worker import error_line
+from interplm_wh.errors import EncodingError, InterplmError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_BEAT_SECONDS = 1.0
+_GROUP = "interplm-wh encode"
+_DIED = "its worker ended each time, as it does where memory runs out"
+_SCHEMA = pa.schema([("unit", pa.int64()), ("told", pa.string())])
+_opened: dict[str, Work] = {}
+"""Of this process: a worker of Spark does one task after the other, with the models it has loaded."""
+
+
+def outcomes(work: Work, units: Sequence[Unit], *, master: str | None) -> Iterator[Outcome | None]:
+    """Have blocks encoded by the workers of a cluster.
+
+    Parameters
+    ----------
+    work : Work
+        The plan; this process encodes nothing itself.
+    units : sequence of Unit
+    master : str or None
+        Address of the cluster; None: this machine.
+
+    Yields
+    ------
+    Outcome or None
+        None now and then while nothing is known: what is finished waits to be registered all the same.
+
+    Raises
+    ------
+    EngineError
+        If Spark is not there or gives up.
+    InterplmError
+        If a worker cannot encode any block.
+    """
+    from interplm_wh.spark.session import legible, session
+
+    if not units:
+        return
+    with session(master) as spark, legible("encoding"):
+        job = _Collected(spark, _task(work.job, units), len(units))
+        yield from job.beats()
+        for number, told in job.rows():
+            if told == _DIED:
+                yield from died(work, units[number], _DIED)
+            else:
+                yield from _outcomes(told)
+
+
+def _outcomes(told: str) -> list[Outcome]:
+    answer = json.loads(told)
+    if isinstance(answer, dict):
+        raise getattr(errors, answer["error"], EncodingError)(answer["message"])
+    return from_json(told)
+
+
+class _Collected:
+    """The answers of a job that runs in a thread, so that what is finished is registered meanwhile."""
+
+    def __init__(self, spark: SparkSession, task: _Task, n_units: int) -> None:
+        self._spark = spark
+        self._answer: list[tuple[int, str]] | Exception = []
+        self._thread = threading.Thread(target=self._run, args=(task, n_units), daemon=True)
+        self._thread.start()
+
+    def _run(self, task: _Task, n_units: int) -> None:
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+
+        try:
+            self._spark.sparkContext.setJobGroup(_GROUP, "encoding", interruptOnCancel=True)
+            frame = self._spark.range(0, n_units, 1, n_units).mapInArrow(task, "unit long, told string")
+            self._answer = [(row["unit"], row["told"]) for row in frame.collect()]
+        except (PySparkException, Py4JError) as error:
+            self._answer = error
+
+    def beats(self) -> Iterator[None]:
+        """Yield now and then until the job has ended; end it where nobody goes on."""
+        try:
+            while self._thread.is_alive():
+                self._thread.join(_BEAT_SECONDS)
+                yield None
+        finally:
+            if self._thread.is_alive():
+                self._spark.sparkContext.cancelJobGroup(_GROUP)
+                self._thread.join()
+
+    def rows(self) -> list[tuple[int, str]]:
+        """Return the number of each unit and what a worker says of it."""
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+_Task = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+
+def _task(job: Job, units: Sequence[Unit]) -> _Task:
+    """Return what a worker of Spark runs."""
+    given, plms = job.to_json(), sorted({unit.plm for unit in units})
+    keys = [(plms.index(unit.plm), unit.block, unit.n_residues) for unit in units]
+
+    def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                plm, block, n_residues = keys[number]
+                told = serve(given, Unit(plms[plm], block, n_residues))
+                yield pa.record_batch([[number], [told]], schema=_SCHEMA)
+
+    return task
+
+
+def serve(given: str, unit: Unit) -> str:
+    """Encode one block in a worker of Spark; returns a line of JSON, or that one worker after the other died.
+
+    An error that another try does not mend is an answer, since Spark would try again what fails.
+    """
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    if context is not None and context.attemptNumber() >= TRIES:
+        return _DIED
+    job = Job.from_json(given)
+    addresses = context.resources()["gpu"].addresses if context and "gpu" in context.resources() else []
+    if job.settings.device is None and addresses:
+        job = job.on(f"cuda:{addresses[0]}")
+    try:
+        with store.stage(job.root) as staging:
+            work = _opened.get(job.to_json())
+            if work is None:
+                work = _opened[job.to_json()] = plan_work(store.open(job.root), staging, job)
+            return to_json(list(work.staged(staging).run([unit])))
+    except InterplmError as error:
+        told = json.loads(error_line(error))
+        return json.dumps({**told, "message": f"{socket.gethostname()}: {told['message']}"})
