@@ -1,8 +1,8 @@
-"""What several processes gain over one: the same warehouse encoded by one device, and by as many as there are cores.
+"""What several processes gain over one: a warehouse encoded by one device, and by as many as there are cores.
 
-Each process has one thread. The PLM has the shape of ESM-2-8M with random weights, the SAE that of the published
-ones. The second figure leaves the start of processes and the loading of models out: the time of the second half of
-the residues, from when the first half was finished.
+Each process has one thread. The PLM has the shape of ESM-2-8M with random weights, the SAE that of the
+published ones. The second figure leaves the start of processes and the loading of models out: the time of
+the second half of the blocks.
 
     python -m benchmarks.workers [--residues N] [--workers N] [--rounds N]
 """

@@ -107,7 +107,7 @@ def test_what_no_worker_can_do_and_what_is_no_master_is_refused(copied: Path) ->
     before = (copied / "warehouse.duckdb").read_bytes()
     with pytest.raises(InputError, match="no master of Spark"):
         encode(copied, SAES, engine="spark", master="nonsense")
-    with pytest.raises(EngineError, match="no master of Spark answers at spark://127.0.0.1:9"):
+    with pytest.raises(EngineError, match=r"no master of Spark answers at spark://127\.0\.0\.1:9"):
         encode(copied, SAES, engine="spark", master="spark://127.0.0.1:9")
     assert (copied / "warehouse.duckdb").read_bytes() == before
     add_proteins(copied, [write_fasta(copied.parent / "odd.fasta", {"ODD": "MKJT"})])
@@ -141,7 +141,7 @@ def _spark(folder: Path, kind: str, *words: str) -> subprocess.Popen[bytes]:
     }  # fmt: skip
     with (folder / f"{kind}-{'-'.join(words[-1:]).replace('/', '_')}.log").open("wb") as log:
         return subprocess.Popen(
-            [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{kind}", "--host", "127.0.0.1", *words],
+            [str(home / "bin/spark-class"), f"org.apache.spark.deploy.{kind}", "--host", "127.0.0.1", *words],
             env=where, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
@@ -245,6 +245,6 @@ def test_a_block_in_which_workers_die_three_times_is_named_and_the_rest_is_encod
 def _holds(pid: int, file: Path) -> bool:
     """Whether a process has a file open."""
     try:
-        return any(os.readlink(fd) == str(file) for fd in Path(f"/proc/{pid}/fd").iterdir())
+        return any(fd.readlink() == file for fd in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -618,3 +619,48 @@ def _no_worker_is_left() -> Iterator[None]:
     for child in psutil.Process().children(recursive=True):
         if "interplm_wh" in " ".join(child.cmdline()):
             child.kill()
+
+
+def test_parts_that_nobody_came_back_to_are_removed_by_a_vacuum(small: Path) -> None:
+    with open_work(work_of(small, min_value=0.5)) as work:
+        list(work.run(work.units()))
+    encode(small, SAES, device="cpu")
+    assert len(waiting(small)) == 6
+    store.vacuum(small)
+    assert len(waiting(small)) == 6
+    store.vacuum(small, min_age_seconds=0)
+    assert list((small / ".staging" / "encoded").glob("*/*")) == []
+    assert verify(small).is_sound
+
+
+@pytest.mark.slow
+def test_the_script_for_slurm_encodes_with_its_shares(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(__file__).resolve().parents[1]
+    warehouse = shutil.copytree(few, tmp_path.resolve() / "warehouse")
+    (script,) = re.findall(
+        r"```bash\n(#!/bin/bash\n.*?)```", (root / "docs/encoding.md").read_text(), re.DOTALL
+    )
+    for text, ours in (
+        ("/shared/warehouse ", f"{warehouse} "),
+        ("--sae l4", "--sae relu"),
+        ("bfloat16", "float32"),
+    ):
+        assert text in script
+        script = script.replace(text, ours)
+    (tmp_path / "encode.sh").write_text(script)
+    program = tmp_path / "bin" / "interplm-wh"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m interplm_wh "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    for number in (2, 1):
+        of_task = {
+            "SLURM_ARRAY_TASK_ID": str(number),
+            "SLURM_ARRAY_TASK_COUNT": "2",
+            "SLURM_CPUS_PER_TASK": "1",
+        }
+        subprocess.run(["bash", str(tmp_path / "encode.sh")], env={**os.environ, **of_task}, check=True)
+    assert rows(warehouse, "select count(*) from encodings") == [(24,)]

@@ -178,7 +178,7 @@ def outcomes(work: Work, units: Sequence[Unit], *, devices: Sequence[str]) -> It
     try:
         for thread in threads:
             thread.start()
-        n_left = len(threads)
+        n_left, n_done = len(threads), 0
         while n_left:
             try:
                 told = hand.done.get(timeout=_BEAT_SECONDS)
@@ -189,10 +189,11 @@ def outcomes(work: Work, units: Sequence[Unit], *, devices: Sequence[str]) -> It
                 n_left -= 1
             elif isinstance(told, Exception):
                 raise told
-            elif isinstance(told, tuple):
-                yield from died(work, *told)
             else:
-                yield from told
+                n_done += 1
+                yield from died(work, *told) if isinstance(told, tuple) else told
+        if n_done < len(units):
+            raise EncodingError("the workers ended before all was encoded; run encode again")
     finally:
         hand.is_stopped = True
         for worker in workers:

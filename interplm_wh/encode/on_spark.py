@@ -16,7 +16,7 @@ from interplm_wh.encode.job import Job, Unit
 from interplm_wh.encode.outcome import Outcome, from_json, to_json
 from interplm_wh.encode.work import TRIES, Work, plan_work
 from interplm_wh.encode.worker import error_line
-from interplm_wh.errors import EncodingError, InterplmError
+from interplm_wh.errors import EncodingError, EngineError, InterplmError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -78,17 +78,19 @@ class _Collected:
 
     def __init__(self, spark: SparkSession, task: _Task, n_units: int) -> None:
         self._spark = spark
-        self._answer: list[tuple[int, str]] | Exception = []
-        self._thread = threading.Thread(target=self._run, args=(task, n_units), daemon=True)
+        self._n_units = n_units
+        self._answer: list[tuple[int, str]] | Exception | None = None
+        self._thread = threading.Thread(target=self._run, args=(task,), daemon=True)
         self._thread.start()
 
-    def _run(self, task: _Task, n_units: int) -> None:
+    def _run(self, task: _Task) -> None:
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
         try:
             self._spark.sparkContext.setJobGroup(_GROUP, "encoding", interruptOnCancel=True)
-            frame = self._spark.range(0, n_units, 1, n_units).mapInArrow(task, "unit long, told string")
+            numbers = self._spark.range(0, self._n_units, 1, self._n_units)
+            frame = numbers.mapInArrow(task, "unit long, told string")
             self._answer = [(row["unit"], row["told"]) for row in frame.collect()]
         except (PySparkException, Py4JError) as error:
             self._answer = error
@@ -108,6 +110,8 @@ class _Collected:
         """Return the number of each unit and what a worker says of it."""
         if isinstance(self._answer, Exception):
             raise self._answer
+        if self._answer is None or len(self._answer) != self._n_units:
+            raise EngineError("encoding: Spark did not answer for all blocks; run encode again")
         return self._answer
 
 

@@ -25,7 +25,6 @@ from interplm_wh.store import files, layout
 from interplm_wh.store.lock import try_lock
 
 ROWS = "encodings.arrow"
-_FOLDER = "encoded"
 _CLAIMS = "claims"
 _APPLIED = (
     "select s.sae, s.sha256, s.plm, s.layer, p.revision from saes as s "
@@ -133,7 +132,7 @@ def _locked(file: Path) -> Iterator[bool]:
 
 def place_of(root: Path, sae: str) -> Path:
     """Return where finished parts of an SAE wait, whatever its weights are."""
-    return root / layout.STAGING / _FOLDER / f"sae={sae}"
+    return root / layout.STAGING / layout.ENCODED / f"sae={sae}"
 
 
 def write_rows(folder: Path, rows: pa.Table) -> None:
