@@ -20,14 +20,14 @@ _NEW_PLAN = "select $sae as sae, $like as like_sae, $n_proteins as n_proteins"
 _FAILURES = """
 create or replace temp table new_failures as
 with
-both as (
+candidates as (
     select sae, protein_id, reason, n_tries, package_version, 1 as rank from given_failures
     union all
     select sae, protein_id, reason, n_tries, package_version, 2 from encoding_failures
 )
 
 select b.sae, b.protein_id, b.reason, b.n_tries, b.package_version
-from both as b
+from candidates as b
 anti join encodings as e on b.sae = e.sae and b.protein_id = e.protein_id
 semi join proteins as p on b.protein_id = p.protein_id
 qualify row_number() over (partition by b.sae, b.protein_id order by b.rank) = 1

@@ -22,7 +22,7 @@ from interplm_wh.encode import keep
 from interplm_wh.encode.outcome import Failure
 from interplm_wh.encode.waiting import Waiting, identities, read_rows
 from interplm_wh.errors import InputError, LockedError, NotThereError
-from interplm_wh.store import Staging, Transaction
+from interplm_wh.store import Staging, Transaction, layout
 from interplm_wh.store.rows import value
 
 log = logging.getLogger(__name__)
@@ -106,8 +106,15 @@ class Registrar:
         self._failed.append(failure)
 
     def register_if_due(self) -> None:
-        """Register what is finished if it is time; if somebody else is writing, later."""
+        """Register what is finished if it is time; if somebody else is writing or just has, later.
+
+        Each publish adds folders: many workers shall not make more of them than one.
+        """
         if time.monotonic() < self._due:
+            return
+        age = time.time() - (self.root / layout.CATALOGUE).stat().st_mtime
+        if age < INTERVAL_SECONDS:
+            self._due = time.monotonic() + min(INTERVAL_SECONDS, INTERVAL_SECONDS - age)
             return
         try:
             self.register(wait_seconds=0)
