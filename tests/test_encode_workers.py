@@ -265,7 +265,7 @@ def test_two_shards_at_once_write_the_bytes_of_a_single_run(
     copied: Path, whole: dict[str, dict[str, str]]
 ) -> None:
     said = end(*(start(copied, "--device", "cpu", "--shard", f"{i}/2") for i in (1, 2)))
-    assert all("relu: 27" in one or "relu: 22" in one for one in said)
+    assert [one.split()[1] for one in said] == ["270", "230"]
     assert_complete(copied, whole)
     assert list((copied / ".staging").iterdir()) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -80,18 +81,21 @@ class _Collected:
         self._spark = spark
         self._n_units = n_units
         self._answer: list[tuple[int, str]] | Exception | None = None
-        self._thread = threading.Thread(target=self._run, args=(task,), daemon=True)
+        numbers = spark.range(0, n_units, 1, n_units)
+        with warnings.catch_warnings():
+            # PySpark 4.3 warns that pandas 3 is not fully supported; it is not used here.
+            warnings.filterwarnings("ignore", module="pyspark")
+            self._frame = numbers.mapInArrow(task, "unit long, told string")
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def _run(self, task: _Task) -> None:
+    def _run(self) -> None:
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
         try:
             self._spark.sparkContext.setJobGroup(_GROUP, "encoding", interruptOnCancel=True)
-            numbers = self._spark.range(0, self._n_units, 1, self._n_units)
-            frame = numbers.mapInArrow(task, "unit long, told string")
-            self._answer = [(row["unit"], row["told"]) for row in frame.collect()]
+            self._answer = [(row["unit"], row["told"]) for row in self._frame.collect()]
         except (PySparkException, Py4JError) as error:
             self._answer = error
 
