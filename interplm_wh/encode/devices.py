@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, field
 
 from interplm_wh import errors
 from interplm_wh.encode.job import Job, Unit
-from interplm_wh.encode.outcome import Failure, Outcome, from_json
+from interplm_wh.encode.outcome import Beat, Outcome, from_json
 from interplm_wh.encode.plan import with_sequences
-from interplm_wh.encode.work import TRIES, Work
+from interplm_wh.encode.work import TRIES, Work, failed
 from interplm_wh.errors import EncodingError, InputError, InterplmError
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class _Worker:
             status = process.wait()
             self.stop()
             ended = f"was killed (signal {-status})" if status < 0 else f"ended with exit code {status}"
-            raise _DiedError(f"its process {ended}" + (_KILLED if status == -9 else ""))
+            raise _DiedError(f"its process {ended}" + (f", {_KILLED}" if status == -9 else ""))
         told = json.loads(answer)
         if isinstance(told, dict):
             kind = getattr(errors, told["error"], EncodingError)
@@ -111,7 +111,7 @@ class _Worker:
             self.process = None
 
 
-_KILLED = ", as the system does where memory runs out"
+_KILLED = "as the system does where memory runs out"
 
 
 @dataclass
@@ -151,7 +151,7 @@ class _Hand:
         return unit, reason
 
 
-def outcomes(work: Work, units: Sequence[Unit], *, devices: Sequence[str]) -> Iterator[Outcome | None]:
+def outcomes(work: Work, units: Sequence[Unit], *, devices: Sequence[str]) -> Iterator[Outcome | Beat]:
     """Have blocks encoded by a process per device, and yield what became of them, in any order.
 
     Parameters
@@ -164,8 +164,8 @@ def outcomes(work: Work, units: Sequence[Unit], *, devices: Sequence[str]) -> It
 
     Yields
     ------
-    Outcome or None
-        None now and then while nothing is finished.
+    Outcome or Beat
+        A beat now and then while nothing is finished.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def outcomes(work: Work, units: Sequence[Unit], *, devices: Sequence[str]) -> It
             try:
                 told = hand.done.get(timeout=_BEAT_SECONDS)
             except queue.Empty:
-                yield None
+                yield Beat()
                 continue
             if told is None:
                 n_left -= 1
@@ -214,6 +214,5 @@ def died(work: Work, unit: Unit, reason: str) -> Iterator[Outcome]:
     """Yield what became of a block in which one worker after the other ended."""
     for group, sequences in with_sequences(work.warehouse, work.groups[unit.plm, unit.block]):
         names = tuple(row.sae for row in group.saes)
-        ids = tuple(int(one) for one in group.ids)
-        failure = Failure(names, ids, tuple(sequences.accessions), reason, TRIES, _KILLED in reason)
+        failure = failed(names, group, sequences, reason, is_memory=_KILLED in reason)
         yield Outcome(unit.plm, unit.block, group.n_residues, (), failure, "", "")

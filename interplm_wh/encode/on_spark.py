@@ -7,6 +7,7 @@ import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow as pa
 from interplm_wh import errors, store
 from interplm_wh.encode.devices import died
 from interplm_wh.encode.job import Job, Unit
-from interplm_wh.encode.outcome import Outcome, from_json, to_json
+from interplm_wh.encode.outcome import Beat, Outcome, from_json, to_json
 from interplm_wh.encode.work import TRIES, Work, plan_work
 from interplm_wh.encode.worker import error_line
 from interplm_wh.errors import EncodingError, EngineError, InterplmError
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 
 _BEAT_SECONDS = 1.0
 _GROUP = "interplm-wh encode"
-_DIED = "its worker ended each time, as it does where memory runs out"
+_DIED = "its worker was killed each time, as the system does where memory runs out"
 _SCHEMA = pa.schema([("unit", pa.int64()), ("told", pa.string())])
 _opened: dict[str, Work] = {}
 """Of this process: a worker of Spark does one task after the other, with the models it has loaded."""
 
 
-def outcomes(work: Work, units: Sequence[Unit], *, master: str | None) -> Iterator[Outcome | None]:
+def outcomes(work: Work, units: Sequence[Unit], *, master: str | None) -> Iterator[Outcome | Beat]:
     """Have blocks encoded by the workers of a cluster.
 
     Parameters
@@ -43,8 +44,8 @@ def outcomes(work: Work, units: Sequence[Unit], *, master: str | None) -> Iterat
 
     Yields
     ------
-    Outcome or None
-        None now and then while nothing is known: what is finished waits to be registered all the same.
+    Outcome or Beat
+        Beats while the job runs: what is finished waits to be registered, its outcome comes at the end.
 
     Raises
     ------
@@ -59,12 +60,14 @@ def outcomes(work: Work, units: Sequence[Unit], *, master: str | None) -> Iterat
         return
     with session(master) as spark, legible("encoding"):
         job = _Collected(spark, _task(work.job, units), len(units))
-        yield from job.beats()
+        n_done = 0
+        for n_tasks in job.finished():
+            yield Beat(sum(unit.n_residues for unit in units[n_done:n_tasks]))
+            n_done = n_tasks
         for number, told in job.rows():
-            if told == _DIED:
-                yield from died(work, units[number], _DIED)
-            else:
-                yield from _outcomes(told)
+            found = died(work, units[number], _DIED) if told == _DIED else _outcomes(told)
+            for outcome in found:
+                yield replace(outcome, n_residues=0)  # the beats had them
 
 
 def _outcomes(told: str) -> list[Outcome]:
@@ -99,12 +102,18 @@ class _Collected:
         except (PySparkException, Py4JError) as error:
             self._answer = error
 
-    def beats(self) -> Iterator[None]:
-        """Yield now and then until the job has ended; end it where nobody goes on."""
+    def finished(self) -> Iterator[int]:
+        """Yield how many tasks have finished until the job has ended; end it where nobody goes on."""
+        tracker = self._spark.sparkContext.statusTracker()
+        n_finished = 0
         try:
             while self._thread.is_alive():
                 self._thread.join(_BEAT_SECONDS)
-                yield None
+                jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(_GROUP)]
+                stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
+                n_finished = max([n_finished, *(one.numCompletedTasks for one in stages if one)])
+                yield n_finished
+            yield self._n_units
         finally:
             if self._thread.is_alive():
                 self._spark.sparkContext.cancelJobGroup(_GROUP)

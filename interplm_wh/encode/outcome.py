@@ -85,6 +85,13 @@ class Outcome:
     device: str
 
 
+@dataclass(frozen=True)
+class Beat:
+    """A sign of life between outcomes: residues that are done, of which the outcome comes later."""
+
+    n_residues: int = 0
+
+
 def to_json(outcomes: Sequence[Outcome]) -> str:
     """Return outcomes as one line of JSON."""
     return json.dumps([asdict(outcome) for outcome in outcomes])

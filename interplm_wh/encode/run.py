@@ -17,7 +17,7 @@ from interplm_wh.encode.encoder import Settings
 from interplm_wh.encode.job import Job, Unit
 from interplm_wh.encode.keep import Plan
 from interplm_wh.encode.models import SaeRow
-from interplm_wh.encode.outcome import Failure, Outcome
+from interplm_wh.encode.outcome import Beat, Failure, Outcome
 from interplm_wh.encode.plan import encoded_ids
 from interplm_wh.encode.register import INTERRUPTED_WAIT_SECONDS, LAST_WAIT_SECONDS, Registrar
 from interplm_wh.encode.report import EncodedSae, EncodeReport
@@ -200,8 +200,8 @@ def encode(
     return run.report(time.monotonic() - started, done)
 
 
-Source = Callable[[Work, Sequence[Unit]], Iterator[Outcome | None]]
-"""Encodes blocks and yields what became of them; None now and then where that takes long."""
+Source = Callable[[Work, Sequence[Unit]], Iterator[Outcome | Beat]]
+"""Encodes blocks and yields what became of them, with beats where that takes long."""
 
 
 def _source(devices: Sequence[str], *, engine: Engine, master: str | None) -> Source:
@@ -240,11 +240,11 @@ def _encode(work: Work, source: Source, *, registrar: Registrar, run: _Run) -> N
     try:
         with progress.track("encoding", total=n_residues, unit="residues") as bar:
             for outcome in source(work, units):
-                if outcome is not None:
+                bar.advance(outcome.n_residues)
+                if isinstance(outcome, Outcome):
                     if outcome.failure is not None:
                         registrar.failed(outcome.failure)
                     run.take(outcome)
-                    bar.advance(outcome.n_residues)
                 registrar.register_if_due()
     except BaseException:
         _register_interrupted(registrar)

@@ -112,18 +112,19 @@ class Work:
         """Encode a group; where that fails, once more, three times in all."""
         encoder = self.encoder(group.saes[0].plm)
         parts: list[Part] = []
-        for n_tries in range(1, TRIES + 1):
-            done = {part.sae for part in parts}
-            left = replace(group, saes=tuple(row for row in group.saes if row not in done))
-            fault = _attempt(encoder, left, sequences, places=self.places, parts=parts)
-            if fault is None:
-                return parts, None
+        left, n_tries = group.saes, 0
+        while fault := _attempt(
+            encoder, replace(group, saes=left), sequences, places=self.places, parts=parts
+        ):
+            n_tries += 1
             log.warning("block %d, try %d of %d: %s", group.block, n_tries, TRIES, fault.reason)
             encoder.free_memory()
-        names = tuple(row.sae for row in group.saes if row not in {part.sae for part in parts})
-        ids = tuple(int(one) for one in group.ids)
-        named = tuple(sequences.accessions)
-        return parts, Failure(names, ids, named, fault.reason, TRIES, fault.is_memory)
+            done = {part.sae for part in parts}
+            left = tuple(row for row in group.saes if row not in done)
+            if n_tries == TRIES:
+                names = tuple(row.sae for row in left)
+                return parts, failed(names, group, sequences, fault.reason, is_memory=fault.is_memory)
+        return parts, None
 
     def encoder(self, plm: str) -> Encoder:
         """Return the models of one PLM, loaded and checked; those of another are forgotten."""
@@ -136,6 +137,14 @@ class Work:
             encoder.check_layers()
             self._encoders[plm] = encoder
         return self._encoders[plm]
+
+
+def failed(
+    saes: tuple[str, ...], group: Group, sequences: Sequences, reason: str, *, is_memory: bool
+) -> Failure:
+    """Name the proteins of a group that was tried three times in vain."""
+    ids = tuple(int(one) for one in group.ids)
+    return Failure(saes, ids, tuple(sequences.accessions), reason, TRIES, is_memory)
 
 
 @dataclass(frozen=True)

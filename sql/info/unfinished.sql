@@ -10,7 +10,7 @@ select
     count(*) - count(e.protein_id) as n_missing,
     count(f.protein_id) as n_failed
 from encoding_plans as l
-inner join proteins as p on p.protein_id < l.n_proteins
+inner join proteins as p on l.n_proteins > p.protein_id
 left join encodings as e on l.sae = e.sae and p.protein_id = e.protein_id
 left join encodings as k on l.like_sae = k.sae and p.protein_id = k.protein_id
 left join encoding_failures as f on l.sae = f.sae and p.protein_id = f.protein_id
