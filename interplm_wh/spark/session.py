@@ -12,7 +12,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,8 +116,9 @@ def require_pyspark() -> None:
             import pyspark.sql  # noqa: F401
             import sqlglot  # noqa: F401
     except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
         raise EngineError(
-            f"Spark needs the package {error.name}, which is not installed; run {EXTRA}"
+            f"Spark needs the package {package}, which is not installed; run {EXTRA}"
         ) from error
 
 
@@ -180,7 +181,9 @@ def _sentence(error: Exception) -> str:
             text = str(cause)
         except Py4JNetworkError:
             return "its Java process ended"
-    kept = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
+    kept = [
+        line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")
+    ]
     return " ".join(kept)[:400] if kept else type(error).__name__
 
 
@@ -231,8 +234,8 @@ def _answering(
     except (PySparkException, Py4JError) as error:
         if is_over.is_set() and has_answered:
             raise EngineError(
-                f"the master {master} gave no worker in {wait_seconds:g} s; start one, or wait for those that "
-                "are busy"
+                f"the master {master} gave no worker in {wait_seconds:g} s; start one, or wait for those "
+                "that are busy"
             ) from error
         if is_over.is_set():
             raise EngineError(
@@ -271,7 +274,9 @@ def _end(gateway: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a process which was killed did not stop cleanly
         if context is not None:
-            context.stop()
+            with suppress(OSError):  # a process that was killed cannot be told
+                context.stop()
+            context.stop()  # what is left is in this process
         SparkSession._instantiatedSession = None
         gateway.shutdown()
     if gateway.proc is None:
@@ -319,7 +324,9 @@ def _environment() -> Iterator[None]:
 def _last_fault(log: Path) -> str | None:
     """Return the last line in which Spark's Java process says that something is wrong."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    faults = [line for line in lines if re.search(r"ERROR|Exception|Error:", line) and not line.startswith("\t")]
+    faults = [
+        line for line in lines if re.search(r"ERROR|Exception|Error:", line) and not line.startswith("\t")
+    ]
     return faults[-1].strip()[:300] if faults else None
 
 
