@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from interplm_wh import hub
 from interplm_wh.encode.encoder import Settings
 from interplm_wh.encode.shard import Shard
 
@@ -25,6 +26,8 @@ class Job:
         Only proteins that this SAE has encoded.
     shard : Shard
         Of which blocks.
+    n_threads : int or None
+        Threads of each worker, on which the last bits of a result depend; None: as it is set up.
     """
 
     root: Path
@@ -32,6 +35,20 @@ class Job:
     settings: Settings
     like: str | None
     shard: Shard
+    n_threads: int | None = None
+
+    def with_threads(self) -> Job:
+        """Return the same for other processes, each with as many threads as this one."""
+        with hub.extra_needed():
+            import torch
+        return replace(self, n_threads=torch.get_num_threads())
+
+    def set_threads(self) -> None:
+        """Give this process the threads of the job."""
+        if self.n_threads is not None:
+            with hub.extra_needed():
+                import torch
+            torch.set_num_threads(self.n_threads)
 
     def on(self, device: str | None) -> Job:
         """Return the same on another device."""
@@ -46,7 +63,8 @@ class Job:
         """Return the job of `to_json`."""
         told = json.loads(text)
         settings, shard = Settings(**told["settings"]), Shard(**told["shard"])
-        return cls(Path(told["root"]), tuple(told["saes"]), settings, told["like"], shard)
+        root, saes = Path(told["root"]), tuple(told["saes"])
+        return cls(root, saes, settings, told["like"], shard, told["n_threads"])
 
     def said(self) -> Mapping[str, object]:
         """Return what `runs` keeps of it."""

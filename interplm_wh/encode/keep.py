@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from interplm_wh import __version__
 from interplm_wh.encode.outcome import Failure
-from interplm_wh.store import Transaction
+from interplm_wh.store import Transaction, Warehouse
 from interplm_wh.store.rows import first_row
 
 PLANS, FAILURES = "encoding_plans", "encoding_failures"
@@ -64,6 +64,13 @@ class Plan:
     def with_earlier(self, like: str | None, n_proteins: int) -> Plan:
         """Return the plan that takes nothing back of an earlier one."""
         return Plan(self.like if like is not None else None, max(self.n_proteins, n_proteins))
+
+
+def is_planned(warehouse: Warehouse, saes: Sequence[str], plan: Plan) -> bool:
+    """Whether the warehouse says already that a plan is meant, or more."""
+    rows = warehouse.sql("select sae, like_sae, n_proteins from encoding_plans").to_pylist()
+    known = {row["sae"]: (row["like_sae"], row["n_proteins"]) for row in rows}
+    return all(sae in known and plan.with_earlier(*known[sae]) == Plan(*known[sae]) for sae in saes)
 
 
 def plans(tx: Transaction, saes: Sequence[str], plan: Plan) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 _BEAT_SECONDS = 1.0
 _GROUP = "interplm-wh encode"
-_DIED = "its worker was killed each time, as the system does where memory runs out"
+_DIED = "its worker ended each time before it had answered, as where the system kills it for its memory"
 _SCHEMA = pa.schema([("unit", pa.int64()), ("told", pa.string())])
 _opened: dict[str, Work] = {}
-"""Of this process: a worker of Spark does one task after the other, with the models it has loaded."""
+"""Of this process, by the run: a worker of Spark does task after task, with the models it has loaded."""
 
 
 def outcomes(work: Work, units: Sequence[Unit], *, master: str | None) -> Iterator[Outcome | Beat]:
@@ -133,20 +134,20 @@ _Task = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 def _task(job: Job, units: Sequence[Unit]) -> _Task:
     """Return what a worker of Spark runs."""
-    given, plms = job.to_json(), sorted({unit.plm for unit in units})
+    given, plms, run = job.with_threads().to_json(), sorted({unit.plm for unit in units}), uuid.uuid4().hex
     keys = [(plms.index(unit.plm), unit.block, unit.n_residues) for unit in units]
 
     def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 plm, block, n_residues = keys[number]
-                told = serve(given, Unit(plms[plm], block, n_residues))
+                told = serve(given, Unit(plms[plm], block, n_residues), run)
                 yield pa.record_batch([[number], [told]], schema=_SCHEMA)
 
     return task
 
 
-def serve(given: str, unit: Unit) -> str:
+def serve(given: str, unit: Unit, run: str) -> str:
     """Encode one block in a worker of Spark; returns a line of JSON, or that one worker after the other died.
 
     An error that another try does not mend is an answer, since Spark would try again what fails.
@@ -162,10 +163,11 @@ def serve(given: str, unit: Unit) -> str:
         job = job.on(f"cuda:{addresses[0]}")
     try:
         with store.stage(job.root) as staging:
-            work = _opened.get(job.to_json())
-            if work is None:
-                work = _opened[job.to_json()] = plan_work(store.open(job.root), staging, job)
-            return to_json(list(work.staged(staging).run([unit])))
-    except InterplmError as error:
+            if run not in _opened:
+                job.set_threads()
+                _opened.clear()  # the plan of an earlier run, where one Spark serves several
+                _opened[run] = plan_work(store.open(job.root), staging, job)
+            return to_json(list(_opened[run].staged(staging).run([unit])))
+    except (InterplmError, OSError) as error:
         told = json.loads(error_line(error))
         return json.dumps({**told, "message": f"{socket.gethostname()}: {told['message']}"})

@@ -92,6 +92,30 @@ class Beat:
     n_residues: int = 0
 
 
+@dataclass(frozen=True)
+class GaveUp:
+    """No more blocks are taken: one after the other failed."""
+
+
+HOPELESS = 3
+"""Blocks that fail in a row, not for want of memory: the fault is not theirs then."""
+
+
+@dataclass
+class Patience:
+    """What one worker has of it."""
+
+    n_in_a_row: int = 0
+
+    def is_over(self, outcome: Outcome) -> bool:
+        """Whether the worker is to take no more blocks after one with this outcome."""
+        if outcome.failure is not None:
+            self.n_in_a_row += not outcome.failure.is_memory
+        elif any(one.n_proteins for one in outcome.counted):
+            self.n_in_a_row = 0
+        return self.n_in_a_row >= HOPELESS
+
+
 def to_json(outcomes: Sequence[Outcome]) -> str:
     """Return outcomes as one line of JSON."""
     return json.dumps([asdict(outcome) for outcome in outcomes])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from interplm_wh.encode.blocks import blocks
 from interplm_wh.encode.models import SaeRow
+from interplm_wh.encode.shard import WHOLE, Shard
 from interplm_wh.encode.waiting import entry_name
 from interplm_wh.errors import InputError
 from interplm_wh.store import Warehouse
@@ -74,8 +75,10 @@ def encoded_ids(warehouse: Warehouse, sae: str) -> NDArray[np.int32]:
     return found
 
 
-def plan(warehouse: Warehouse, saes: Sequence[SaeRow], *, like: str | None = None) -> list[Group]:
-    """Return what is left to encode with some SAEs of one PLM, in the order of proteins.
+def plan(
+    warehouse: Warehouse, saes: Sequence[SaeRow], *, like: str | None = None, share: Shard = WHOLE
+) -> list[Group]:
+    """Return what is left to encode of a share with some SAEs of one PLM, in the order of proteins.
 
     SAEs that lack the same proteins of a block share them in one group, so that a part depends on
     the proteins that its SAE lacks alone, not on the SAEs beside it. With `like`, only proteins that
@@ -86,7 +89,9 @@ def plan(warehouse: Warehouse, saes: Sequence[SaeRow], *, like: str | None = Non
     wanted = np.ones(len(ids), np.bool_) if like is None else np.isin(ids, encoded_ids(warehouse, like))
     missing = {row: wanted & ~np.isin(ids, encoded_ids(warehouse, row.sae)) for row in saes}
     groups: list[Group] = []
-    for number, block in enumerate(blocks(lengths.tolist())):
+    found = blocks(lengths.tolist())
+    taken = share.taken([int(lengths[block.start : block.stop].sum()) for block in found])
+    for number, block in ((number, found[number]) for number in sorted(taken)):
         alike: dict[bytes, list[SaeRow]] = {}
         for row in saes:
             alike.setdefault(missing[row][block.start : block.stop].tobytes(), []).append(row)

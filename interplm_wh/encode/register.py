@@ -12,6 +12,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,6 +99,7 @@ class Registrar:
     min_value: float
     settings: Mapping[str, object]
     discarded: dict[str, int] = field(default_factory=dict)
+    _is_planned: bool = False
     _failed: list[Failure] = field(default_factory=list)
     _due: float = field(default_factory=lambda: time.monotonic() + INTERVAL_SECONDS)
 
@@ -108,8 +110,11 @@ class Registrar:
     def register_if_due(self) -> None:
         """Register what is finished if it is time; if somebody else is writing or just has, later.
 
-        Each publish adds folders: many workers shall not make more of them than one.
+        Each publish adds folders: many workers shall not make more of them than one. Only which proteins
+        are meant is said as soon as a part is finished, so that what a killed run leaves has a name.
         """
+        if not self._is_planned and self._is_needed():
+            self._begin()
         if time.monotonic() < self._due:
             return
         age = time.time() - (self.root / layout.CATALOGUE).stat().st_mtime
@@ -121,6 +126,13 @@ class Registrar:
         except LockedError as error:
             self._due = time.monotonic() + INTERVAL_SECONDS
             log.info("not registered yet: %s", error)
+
+    def _begin(self) -> None:
+        with store.open(self.root) as wh:
+            self._is_planned = keep.is_planned(wh, list(self.waiting), self.plan)
+        if not self._is_planned:
+            with suppress(LockedError):  # with the next part, then
+                self.register(wait_seconds=0)
 
     def finish(self, *, wait_seconds: float) -> None:
         """Register all that is finished, unless another worker does.
@@ -171,13 +183,13 @@ class Registrar:
             self._refuse_changed(tx)
             tx.con.execute(_FRESH)
             done = [entry for sae in self.waiting for entry in self._take(tx, sae)]
-            is_planned = keep.plans(tx, list(self.waiting), self.plan)
+            is_new_plan = keep.plans(tx, list(self.waiting), self.plan)
             is_listed = keep.failures(tx, self._failed)
-            if is_planned or is_listed or value(tx.con, "select count(*) from fresh_encodings"):
+            if is_new_plan or is_listed or value(tx.con, "select count(*) from fresh_encodings"):
                 tx.publish()
             for entry in done:
                 self._remove(entry)
-        self._failed = []
+        self._failed, self._is_planned = [], True
         now = time.monotonic()
         self._due = now + max(INTERVAL_SECONDS, (now - started) / _SHARE)
 
@@ -261,5 +273,7 @@ def _link(file: Path, name: Path) -> None:
     """Give a file a second name; where the file system has none, copy it."""
     try:
         os.link(file, name)
+    except FileExistsError:
+        raise
     except OSError:
         shutil.copyfile(file, name)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from interplm_wh.store import Warehouse, layout, published
+from interplm_wh.store import Warehouse, published
 
 _FOLDERS = (
     "select sae, folder from wh.folders where is_current and table_name = 'encodings' "
@@ -33,7 +33,7 @@ class Registered:
     def __init__(self, warehouse: Warehouse, saes: Sequence[str]) -> None:
         self._root = warehouse.path
         self._saes = list(saes)
-        self._stamp = warehouse.stamp
+        self._stamp: tuple[int, int] | None = warehouse.stamp
         found = warehouse.con.execute(_FOLDERS, {"saes": self._saes}).fetchall()
         self._known = {folder for _, folder in found}
         self._ids: dict[str, NDArray[np.int32]] = {sae: np.empty(0, np.int32) for sae in saes}
@@ -44,8 +44,7 @@ class Registered:
         return bool(np.isin(ids, self._ids[sae]).any())
 
     def _refresh(self) -> None:
-        status = (self._root / layout.CATALOGUE).stat()
-        stamp = (status.st_ino, status.st_mtime_ns)
+        stamp = published.stamp(self._root)
         if stamp == self._stamp:
             return
         with duckdb.connect() as con:

@@ -17,11 +17,11 @@ from interplm_wh.encode.encoder import Settings
 from interplm_wh.encode.job import Job, Unit
 from interplm_wh.encode.keep import Plan
 from interplm_wh.encode.models import SaeRow
-from interplm_wh.encode.outcome import Beat, Failure, Outcome
+from interplm_wh.encode.outcome import HOPELESS, Beat, Failure, GaveUp, Outcome, Patience
 from interplm_wh.encode.plan import encoded_ids
 from interplm_wh.encode.register import INTERRUPTED_WAIT_SECONDS, LAST_WAIT_SECONDS, Registrar
 from interplm_wh.encode.report import EncodedSae, EncodeReport
-from interplm_wh.encode.work import Work, open_work
+from interplm_wh.encode.work import TRIES, Work, open_work
 from interplm_wh.errors import EncodingError, InputError, LockedError, faults_message
 from interplm_wh.store.rows import value
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Engine = Literal["local", "spark"]
-HOPELESS = 3
-"""Blocks that fail in a row, not for want of memory: the fault is not theirs then."""
 
 
 @dataclass
@@ -55,16 +53,9 @@ class _Run:
     failed: list[Failure] = field(default_factory=list)
     dtype: str = ""
     device: str = ""
-    _n_in_a_row: int = 0
 
     def take(self, outcome: Outcome) -> None:
-        """Count what became of one group.
-
-        Raises
-        ------
-        EncodingError
-            If blocks fail one after the other.
-        """
+        """Count what became of one group."""
         self.dtype, self.device = outcome.dtype or self.dtype, outcome.device or self.device
         for one in outcome.counted:
             tally = self.tallies[one.sae]
@@ -73,16 +64,8 @@ class _Run:
             tally.n_residues += one.n_residues
             tally.n_activations += one.n_activations
             tally.n_halved += one.n_halved
-        if outcome.failure is None:
-            self._n_in_a_row = 0
-            return
-        self.failed.append(outcome.failure)
-        self._n_in_a_row += not outcome.failure.is_memory
-        if self._n_in_a_row == HOPELESS:
-            raise self.error(
-                f"stopped after {HOPELESS} blocks in a row, each tried {outcome.failure.n_tries} times: "
-                "the fault is hardly theirs; mend it, then run encode again"
-            )
+        if outcome.failure is not None:
+            self.failed.append(outcome.failure)
 
     def error(self, remedy: str) -> EncodingError:
         """Return the error that names what failed."""
@@ -153,7 +136,7 @@ def encode(
     like : str, optional
         Only proteins that this SAE has encoded; by default all of the warehouse.
     share : str, optional
-        I/N: only every N-th block of proteins, from the I-th.
+        I/N: only the I-th of N shares of the residues.
     devices : sequence of str, optional
         One process for each; a number means a GPU.
     engine : {'local', 'spark'}
@@ -166,13 +149,15 @@ def encode(
     NotThereError
         If there is no such warehouse or SAE.
     InputError
-        If the PLM does not know a letter, or `min_value` is not that of an earlier run.
+        If the PLM does not know a letter, `min_value` is not that of an earlier run, or arguments do not go
+        together.
     MismatchError
         If an SAE explains another layer better.
     EncodingError
         If proteins could not be encoded; all others are then, unless one block after the other fails.
     """
     started = time.monotonic()
+    _refuse_together(device, share, devices, engine=engine, master=master)
     root = Path(warehouse).resolve()
     part = shard.parse(share) if share is not None else shard.WHOLE
     with store.open(root) as wh:
@@ -191,17 +176,29 @@ def encode(
                 root, work.staging, work.waiting, plan, settings.min_value, job.said(), run.discarded
             )
             _encode(work, source, registrar=registrar, run=run)
+    # Made in a moment, and by one of many.
+    done = {} if part.index > 1 else encode_rules(root, rules, like=like, wait_seconds=LAST_WAIT_SECONDS)
     if run.failed:
         raise run.error(
             "all others are; the list is the table encoding_failures; run encode again to try these again"
         )
-    # Made in a moment, and by one of many.
-    done = {} if part.index > 1 else encode_rules(root, rules, like=like, wait_seconds=LAST_WAIT_SECONDS)
     return run.report(time.monotonic() - started, done)
 
 
-Source = Callable[[Work, Sequence[Unit]], Iterator[Outcome | Beat]]
+Source = Callable[[Work, Sequence[Unit]], Iterator[Outcome | Beat | GaveUp]]
 """Encodes blocks and yields what became of them, with beats where that takes long."""
+
+
+def _refuse_together(
+    device: str | None, share: str | None, devices: Sequence[str], *, engine: Engine, master: str | None
+) -> None:
+    """Refuse what says twice where to encode."""
+    if devices and device is not None:
+        raise InputError("devices and device do not go together; give one of them")
+    if engine == "spark" and (devices or share is not None):
+        raise InputError("Spark hands the blocks out itself; leave out devices and share")
+    if engine != "spark" and master is not None:
+        raise InputError(f"the master {master} is one of Spark; give engine='spark' with it")
 
 
 def _source(devices: Sequence[str], *, engine: Engine, master: str | None) -> Source:
@@ -216,7 +213,17 @@ def _source(devices: Sequence[str], *, engine: Engine, master: str | None) -> So
 
         chosen = named(devices)
         return lambda work, units: on_devices(work, units, devices=chosen)
-    return lambda work, units: work.run(units)
+    return _alone
+
+
+def _alone(work: Work, units: Sequence[Unit]) -> Iterator[Outcome | GaveUp]:
+    """Encode blocks in this process, until one after the other fails."""
+    patience = Patience()
+    for outcome in work.run(units):
+        yield outcome
+        if patience.is_over(outcome):
+            yield GaveUp()
+            return
 
 
 def _floor(wh: Warehouse, rows: Sequence[SaeRow], min_value: float | None) -> float:
@@ -240,6 +247,11 @@ def _encode(work: Work, source: Source, *, registrar: Registrar, run: _Run) -> N
     try:
         with progress.track("encoding", total=n_residues, unit="residues") as bar:
             for outcome in source(work, units):
+                if isinstance(outcome, GaveUp):
+                    raise run.error(
+                        f"stopped after {HOPELESS} blocks in a row, each tried {TRIES} times: "
+                        "the fault is hardly theirs; mend it, then run encode again"
+                    )
                 bar.advance(outcome.n_residues)
                 if isinstance(outcome, Outcome):
                     if outcome.failure is not None:

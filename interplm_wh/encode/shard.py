@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from interplm_wh.errors import InputError
@@ -10,7 +12,7 @@ from interplm_wh.errors import InputError
 
 @dataclass(frozen=True)
 class Shard:
-    """One of so many equal shares of the blocks.
+    """One of so many equal shares of the residues.
 
     Attributes
     ----------
@@ -21,13 +23,25 @@ class Shard:
     index: int
     count: int
 
-    def takes(self, block: int) -> bool:
-        """Whether a block is in this share.
+    def taken(self, sizes: Sequence[int]) -> frozenset[int]:
+        """Return which blocks are in this share.
 
-        Every n-th one is: blocks hold about the same number of residues, their numbers never change, and
-        what other workers have finished meanwhile moves none of them.
+        Each block goes to the share that has fewest residues yet, the first of several, so that shares
+        differ by one block at most. What was finished meanwhile and what is appended move no block.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            Residues of each block, of all proteins of the warehouse.
         """
-        return block % self.count == self.index - 1
+        shares = [(0, index) for index in range(1, min(self.count, len(sizes)) + 1)]
+        found = set()
+        for block, size in enumerate(sizes):
+            n_residues, index = heapq.heappop(shares)
+            heapq.heappush(shares, (n_residues + size, index))
+            if index == self.index:
+                found.add(block)
+        return frozenset(found)
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import pyarrow as pa
@@ -27,7 +28,7 @@ from interplm_wh.store.lock import try_lock
 ROWS = "encodings.arrow"
 _CLAIMS = "claims"
 _APPLIED = (
-    "select s.sae, s.sha256, s.plm, s.layer, p.revision from saes as s "
+    "select s.sae, s.sha256, s.plm, s.layer, p.revision, s.architecture, s.k, s.input_norm from saes as s "
     "left join plms as p on s.plm = p.plm where list_contains($saes, s.sae)"
 )
 
@@ -35,7 +36,7 @@ _APPLIED = (
 def identities(con: duckdb.DuckDBPyConnection, saes: Sequence[str], *, min_value: float) -> dict[str, str]:
     """Return, per SAE that is there, a digest of all that says what its activations are.
 
-    That is: weights, PLM and its revision, layer, smallest value.
+    That is: weights and how they are applied, PLM and its revision, layer, smallest value.
     """
     rows = con.execute(_APPLIED, {"saes": list(saes)}).fetchall()
     return {
@@ -75,7 +76,10 @@ class Waiting:
         return sorted(path for path in self.path.glob("*-*") if (path / ROWS).is_file())
 
     def put(self, made: Path, name: str) -> bool:
-        """Give a folder its place; False where another worker was first."""
+        """Give a folder its place; False where another worker was first.
+
+        What is there without its rows, of a removal that was killed, gives way.
+        """
         while True:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -84,9 +88,12 @@ class Waiting:
                 if not made.is_dir():
                     raise  # otherwise another worker took the empty folder away
             except OSError as error:
-                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                if self.has(name):
                     return False
-                raise
+                with suppress(FileNotFoundError):  # registered meanwhile
+                    (self.path / name).rename(made.with_name(f"{made.name}-ruin"))
             else:
                 return True
 
@@ -104,8 +111,8 @@ class Waiting:
     def tidy(self) -> None:
         """Take folders away that nothing is in any more, and claims of processes that have ended."""
         for file in (self.path / _CLAIMS).glob("*"):
-            with suppress(FileNotFoundError), file.open("r+", encoding="utf-8") as handle:
-                if try_lock(handle):
+            with _locked(file) as is_ours:
+                if is_ours:
                     file.unlink(missing_ok=True)
         for folder in (self.path / _CLAIMS, self.path, self.path.parent, self.path.parent.parent):
             with suppress(OSError):  # not empty, or gone already
@@ -125,9 +132,17 @@ def _locked(file: Path) -> Iterator[bool]:
             if not try_lock(handle):
                 yield False
                 return
-            if file.exists() and file.stat().st_ino == os.fstat(handle.fileno()).st_ino:
+            if _is_same(file, handle):
                 yield True
                 return
+
+
+def _is_same(file: Path, handle: IO[str]) -> bool:
+    """Whether a file that was opened has its name still."""
+    try:
+        return file.stat().st_ino == os.fstat(handle.fileno()).st_ino
+    except FileNotFoundError:
+        return False
 
 
 def place_of(root: Path, sae: str) -> Path:

@@ -8,6 +8,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+import numpy as np
+from numpy.typing import NDArray
+
 from interplm_wh import store
 from interplm_wh.encode import models
 from interplm_wh.encode.encoder import Encoder, Part, Place
@@ -23,9 +26,13 @@ from interplm_wh.store import Staging, Warehouse
 log = logging.getLogger(__name__)
 
 TRIES = 3
+_FAILED = "select distinct protein_id from encoding_failures where list_contains($saes, sae)"
 # What may be the fault of a block: of its proteins, or of a machine that fails for a moment. Not a full
 # disk, a wrong input or a missing file, with which no block could be encoded.
-FAULTS = (CheckError, MismatchError, ModelError, RuntimeError, MemoryError)
+FAULTS = (
+    CheckError, MismatchError, ModelError,
+    RuntimeError, MemoryError, ValueError, LookupError, ArithmeticError,
+)  # fmt: skip
 
 
 @dataclass
@@ -42,6 +49,8 @@ class Work:
         Where the finished parts of each SAE wait.
     groups : dict of (str, int) to list of Group
         Per PLM and block, in order.
+    failed_before : array of int32
+        Proteins that could not be encoded by the last run.
     """
 
     job: Job
@@ -50,6 +59,7 @@ class Work:
     rows: tuple[SaeRow, ...]
     waiting: dict[str, Waiting]
     groups: dict[tuple[str, int], list[Group]]
+    failed_before: NDArray[np.int32]
     _registered: Registered
     _encoders: dict[str, Encoder] = field(default_factory=dict)
 
@@ -63,10 +73,15 @@ class Work:
         return replace(self, staging=staging)
 
     def units(self) -> list[Unit]:
-        """Return what there is to do, in order."""
-        return [
-            Unit(plm, block, sum(group.n_residues for group in groups))
+        """Return what there is to do; what failed before comes last of its PLM, when all else is done."""
+        plms = list(dict.fromkeys(plm for plm, _ in self.groups))
+        found = [
+            (plms.index(plm), any(np.isin(group.ids, self.failed_before).any() for group in groups), block)
             for (plm, block), groups in self.groups.items()
+        ]
+        return [
+            Unit(plms[plm], block, sum(group.n_residues for group in self.groups[plms[plm], block]))
+            for plm, _, block in sorted(found)
         ]
 
     def run(self, units: Iterable[Unit]) -> Iterator[Outcome]:
@@ -140,7 +155,7 @@ class Work:
 
 
 def failed(
-    saes: tuple[str, ...], group: Group, sequences: Sequences, reason: str, *, is_memory: bool
+    saes: tuple[str, ...], group: Group, sequences: Sequences, reason: str, *, is_memory: bool = False
 ) -> Failure:
     """Name the proteins of a group that was tried three times in vain."""
     ids = tuple(int(one) for one in group.ids)
@@ -209,7 +224,9 @@ def plan_work(warehouse: Warehouse, staging: Staging, job: Job) -> Work:
     waiting = {row.sae: Waiting.of(warehouse.path, row.sae, applied[row.sae]) for row in rows}
     groups: dict[tuple[str, int], list[Group]] = {}
     for plm in dict.fromkeys(row.plm for row in rows):
-        for group in plan(warehouse, [row for row in rows if row.plm == plm], like=job.like):
-            if job.shard.takes(group.block):
-                groups.setdefault((plm, group.block), []).append(group)
-    return Work(job, warehouse, staging, rows, waiting, groups, Registered(warehouse, job.saes))
+        of_plm = [row for row in rows if row.plm == plm]
+        for group in plan(warehouse, of_plm, like=job.like, share=job.shard):
+            groups.setdefault((plm, group.block), []).append(group)
+    failed_before = warehouse.sql(_FAILED, {"saes": list(job.saes)})["protein_id"].to_numpy()
+    registered = Registered(warehouse, job.saes)
+    return Work(job, warehouse, staging, rows, waiting, groups, failed_before, registered)

@@ -24,15 +24,15 @@ READY = "ready"
 def serve(given: IO[str], told: IO[str]) -> None:
     """Answer until there is nothing more to do."""
     try:
-        with open_work(Job.from_json(given.readline())) as work:
+        job = Job.from_json(given.readline())
+        job.set_threads()
+        with open_work(job) as work:
             print(json.dumps(READY), file=told, flush=True)
             for line in given:
                 print(to_json(list(work.run([Unit(**json.loads(line))]))), file=told, flush=True)
-    except InterplmError as error:
-        print(error_line(error), file=told, flush=True)
     except BrokenPipeError:
         pass  # nobody listens any more; what is finished waits for the next run
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001  # the boundary of the process: whoever started it says it
         print(error_line(error), file=told, flush=True)
 
 

@@ -162,7 +162,9 @@ def _blank() -> bytes:
         return path.read_bytes()
 
 
-def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None:
+def write(
+    working: duckdb.DuckDBPyConnection, root: Path, scratch: Path, *, expected: tuple[int, int] | None
+) -> None:
     """Publish the working copy as the catalogue of the warehouse at `root`.
 
     The catalogue is written under a temporary name, checkpointed, closed and flushed, and only
@@ -174,11 +176,13 @@ def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None
         Holds every table of storage 'catalogue'.
     root, scratch : Path
         The warehouse; a folder on the same file system for the temporary file.
+    expected : tuple of int or None
+        `published.stamp` of the catalogue that the working copy was made from.
 
     Raises
     ------
     LockedError
-        If another program writes to the catalogue.
+        If another program writes to the catalogue, or has published one.
     """
     temporary = scratch / layout.CATALOGUE
     temporary.write_bytes(_blank())
@@ -199,5 +203,6 @@ def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None
         con.execute("commit")
     staging.sync(temporary)
     published.refuse_log(root)
+    published.refuse_overtaken(root, expected)
     temporary.replace(root / layout.CATALOGUE)
     staging.sync(root)
