@@ -265,8 +265,9 @@ class Registrar:
     def _remove(self, entry: Path) -> None:
         """Take a part out of its place at once, then remove it."""
         gone = self.staging.scratch / uuid.uuid4().hex
-        entry.rename(gone)
-        shutil.rmtree(gone)
+        with suppress(FileNotFoundError):  # where locks do not hold, another was faster
+            entry.rename(gone)
+            shutil.rmtree(gone)
 
 
 def _link(file: Path, name: Path) -> None:

@@ -117,6 +117,14 @@ def choose_device(device: str | None) -> torch.device:
             f"--device {device}: there is no such GPU; PyTorch finds {torch.cuda.device_count()}, "
             "counted from 0"
         )
+    if chosen.type not in ("cpu", "cuda"):
+        try:
+            torch.zeros(1, device=chosen).cpu()
+        except (RuntimeError, AssertionError, ImportError) as error:
+            raise ModelError(
+                f"--device {device}: this installation of PyTorch cannot compute on it; use cpu, cuda or "
+                "cuda:N"
+            ) from error
     return chosen
 
 

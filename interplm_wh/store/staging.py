@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from interplm_wh.errors import InputError
 from interplm_wh.schema import table as schema_table
 from interplm_wh.store import layout
 from interplm_wh.store.lock import try_lock
@@ -125,7 +126,11 @@ def stage(root: Path) -> Iterator[Staging]:
     unborn = path.with_name(f"{_UNBORN}{path.name}")
     unborn.mkdir(parents=True)
     with (unborn / _OWNER).open("w", encoding="utf-8") as owner:
-        try_lock(owner)
+        try:
+            try_lock(owner)
+        except InputError:
+            shutil.rmtree(unborn)
+            raise
         with suppress(OSError):  # it only tells others; a full disk is found out by what is written there
             os.write(owner.fileno(), socket.gethostname().encode())
         unborn.rename(path)  # only now can another process take it for a leftover
@@ -152,7 +157,7 @@ def remove_leftovers(root: Path, named: Callable[[], Set[str]]) -> int:
     """
     removed = 0
     for path in sorted((root / layout.STAGING).glob("*")):
-        if path.name.startswith(_UNBORN) or not (path / _OWNER).exists():
+        if path.name.startswith(_UNBORN) or path.name == layout.ENCODED or not (path / _OWNER).exists():
             continue
         with (path / _OWNER).open("a", encoding="utf-8") as owner:
             if not try_lock(owner) or _is_foreign(path):
