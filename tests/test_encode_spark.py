@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -20,11 +21,15 @@ import pytest
 
 from interplm_wh import store
 from interplm_wh.ask import verify
-from interplm_wh.encode import encode
+from interplm_wh.encode import encode, shard
 from interplm_wh.encode.blocks import blocks
+from interplm_wh.encode.encoder import Settings
+from interplm_wh.encode.job import Job, Unit
+from interplm_wh.encode.on_spark import serve
 from interplm_wh.errors import EncodingError, EngineError, InputError
 from interplm_wh.ingest.proteins import add_proteins
 from interplm_wh.sae import add_sae
+from interplm_wh.spark.session import session
 from tests.tiny_models import make_plm, make_sae, part_digests, sequence, write_fasta
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -93,28 +98,37 @@ def assert_complete(warehouse: Path, whole: dict[str, dict[str, str]]) -> None:
 def test_local_spark_writes_the_parts_of_a_single_run_and_appends_only_what_is_new(
     copied: Path, whole: dict[str, dict[str, str]]
 ) -> None:
-    report = encode(copied, SAES, device="cpu", engine="spark", master="local[2]")
-    assert [one.n_proteins for one in report.saes] == [N_PROTEINS, N_PROTEINS]
-    assert_complete(copied, whole)
-    add_proteins(copied, [write_fasta(copied.parent / "more.fasta", {"NEW": sequence(90, seed=7)})])
-    more = encode(copied, SAES, device="cpu", engine="spark", master="local[2]")
+    with session("local[2]"):  # so that its workers, with what they have opened, serve all runs
+        report = encode(copied, SAES, device="cpu", engine="spark", master="local[2]")
+        assert [one.n_proteins for one in report.saes] == [N_PROTEINS, N_PROTEINS]
+        assert_complete(copied, whole)
+        add_proteins(copied, [write_fasta(copied.parent / "more.fasta", {"NEW": sequence(90, seed=7)})])
+        more = encode(copied, SAES, device="cpu", engine="spark", master="local[2]")
+        add_proteins(copied, [write_fasta(copied.parent / "odd.fasta", {"ODD": "MKJT"})])
+        with pytest.raises(InputError, match="ODD: unknown letter 'J'"):
+            encode(copied, SAES, device="cpu", engine="spark", master="local[2]")
     assert [(one.n_proteins, one.n_present) for one in more.saes] == [(1, N_PROTEINS)] * 2
     assert part_digests(copied, "relu").items() > whole["relu"].items()
     assert verify(copied).is_sound
 
 
-def test_what_no_worker_can_do_and_what_is_no_master_is_refused(copied: Path) -> None:
+def test_what_is_no_master_and_one_that_is_missing_are_refused(copied: Path) -> None:
     before = (copied / "warehouse.duckdb").read_bytes()
     with pytest.raises(InputError, match="no master of Spark"):
         encode(copied, SAES, engine="spark", master="nonsense")
     with pytest.raises(EngineError, match=r"no master of Spark answers at spark://127\.0\.0\.1:9"):
         encode(copied, SAES, engine="spark", master="spark://127.0.0.1:9")
     assert (copied / "warehouse.duckdb").read_bytes() == before
-    add_proteins(copied, [write_fasta(copied.parent / "odd.fasta", {"ODD": "MKJT"})])
-    with pytest.raises(InputError, match="ODD: unknown letter 'J'"):
-        encode(copied, SAES, device="cpu", engine="spark", master="local[1]")
-    with store.open(copied) as wh:
-        assert wh.con.execute("select count(*) from encodings").fetchone() == (0,)
+    assert list((copied / ".staging").iterdir()) == []
+
+
+def test_what_a_worker_of_spark_cannot_write_is_said_at_once(copied: Path) -> None:
+    job = Job(copied, SAES, Settings("float32", "cpu", 0.0, None), None, shard.WHOLE)
+    shutil.rmtree(copied / ".staging")
+    (copied / ".staging").write_text("")  # in the place of the folder that it writes to
+    told = json.loads(serve(job.to_json(), Unit("tiny", 0, 1), "run"))
+    assert told["error"] in ("FileExistsError", "NotADirectoryError")
+    assert "nothing half-written was published" in told["message"]
 
 
 @dataclass(frozen=True)
@@ -193,9 +207,11 @@ def test_a_cluster_writes_the_parts_of_a_single_run_also_when_a_worker_is_killed
     copied: Path, whole: dict[str, dict[str, str]], cluster: Cluster
 ) -> None:
     killed: list[int] = []
+    encoding = threading.Event()
+    encoding.set()
 
     def kill() -> None:
-        for _ in range(3000):
+        while encoding.is_set():
             if sum(1 for _ in copied.glob("**/sae=neurons/**/0*.parquet")) >= 2:
                 killed.append(cluster.processes[2].pid)
                 _end_all(cluster.processes[2])
@@ -204,8 +220,11 @@ def test_a_cluster_writes_the_parts_of_a_single_run_also_when_a_worker_is_killed
 
     killer = threading.Thread(target=kill)
     killer.start()
-    report = encode(copied, SAES, device="cpu", engine="spark", master=cluster.url)
-    killer.join()
+    try:
+        report = encode(copied, SAES, device="cpu", engine="spark", master=cluster.url)
+    finally:
+        encoding.clear()
+        killer.join()
     assert killed
     assert report.saes[0].n_proteins + report.saes[0].n_present == N_PROTEINS
     assert_complete(copied, whole)
@@ -230,7 +249,7 @@ def test_a_block_in_which_workers_die_three_times_is_named_and_the_rest_is_encod
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        with pytest.raises(EncodingError, match="its worker was killed each time"):
+        with pytest.raises(EncodingError, match="its worker ended each time"):
             encode(copied, SAES, device="cpu", engine="spark", master=cluster.url)
     finally:
         stop.set()
