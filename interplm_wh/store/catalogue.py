@@ -163,7 +163,7 @@ def _blank() -> bytes:
 
 
 def write(
-    working: duckdb.DuckDBPyConnection, root: Path, scratch: Path, *, expected: tuple[int, int] | None
+    working: duckdb.DuckDBPyConnection, root: Path, scratch: Path, expected: tuple[int, int] | None
 ) -> None:
     """Publish the working copy as the catalogue of the warehouse at `root`.
 

@@ -285,7 +285,7 @@ class Transaction:
         }
         try:
             self.staging.move([final for final in self.staging.folders if final in wanted])
-            catalogue.write(self.con, self.root, self.staging.scratch, expected=self._stamp)
+            catalogue.write(self.con, self.root, self.staging.scratch, self._stamp)
         except BaseException:
             self.staging.remove_moved(named_folders(self.root))
             raise
