@@ -297,7 +297,7 @@ def test_a_killed_shard_goes_on_and_writes_nothing_twice(
     assert {one.sae for one in found.unfinished} == set(SAES)
     assert found.unfinished[0].n_planned == N_PROTEINS
     kept = {path.name: path.stat().st_ino for path in waiting(copied) if "sae=relu" in str(path)}
-    assert len(kept) >= 2
+    assert kept
     end(*(start(copied, "--device", "cpu", "--shard", share) for share in ("1/2", "2/2")))
     assert inodes(copied, "relu").items() >= kept.items()
     assert_complete(copied, whole)
