@@ -8,7 +8,7 @@ DEMO ?= demo-warehouse
 JOBS ?= 2
 REPORTS ?= .reports
 
-.PHONY: demo dashboard test lint docs bench clean
+.PHONY: demo dashboard test lint docs bench bench-large clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -53,6 +53,10 @@ docs: .venv/installed-test
 
 bench: .venv/installed-test
 	$(BIN)/python -m benchmarks
+
+# What takes hours: a billion activations, what is added to 192 million, the cost model.
+bench-large: .venv/installed-test
+	$(BIN)/python -m benchmarks large append cost
 
 clean:
 	rm -rf .venv .venv-moto $(DEMO) $(REPORTS)

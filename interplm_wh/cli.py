@@ -73,6 +73,31 @@ def _folder(_ctx: click.Context, _param: click.Parameter, text: str) -> Path | s
     return text if "://" in text else Path(text)
 
 
+def _list(_ctx: click.Context, _param: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Read values with commas between them."""
+    found = tuple(value.strip() for value in text.split(",")) if text is not None else ()
+    if not all(found):
+        raise click.BadParameter("give values with commas between them, and none that is empty")
+    return found
+
+
+def _shard(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    """Refuse what is no I/N."""
+    from interplm_wh.encode import shard
+
+    try:
+        return str(shard.parse(text)) if text is not None else None
+    except InterplmError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _exclude(*options: tuple[str, object]) -> None:
+    """Refuse options that mean the same thing in two ways."""
+    given = [name for name, value in options if value]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} do not go together; give one of them")
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "-w", "--warehouse", envvar="INTERPLM_WH", default="warehouse", show_default=True,
@@ -320,6 +345,19 @@ def split(
 @click.option("--device", help="For instance cpu or cuda; the fastest there is by default.")
 @click.option("--min-value", type=float, help="Keep values above this; by default as before, 0 at first.")
 @click.option("--token-budget", type=click.IntRange(min=1), help="Most tokens in one batch.")
+@click.option(
+    "--shard", "share", metavar="I/N", callback=_shard,
+    help="Only the I-th of N shares, for job arrays; all together are a whole run.",
+)  # fmt: skip
+@click.option(
+    "--devices", metavar="LIST", callback=_list,
+    help="One process for each, for instance 0,1 for two GPUs, or cpu,cpu.",
+)  # fmt: skip
+@click.option(
+    "--engine", default="local", show_default=True, type=click.Choice(["local", "spark"]),
+    help="Spark hands the work to its workers, which see the warehouse under the same path.",
+)  # fmt: skip
+@click.option("--master", metavar="URL", help="Master of Spark; this machine by default.")
 @click.pass_obj
 def encode(
     warehouse: Path,
@@ -328,16 +366,28 @@ def encode(
     device: str | None,
     min_value: float | None,
     token_budget: int | None,
+    share: str | None,
+    devices: tuple[str, ...],
+    engine: Literal["local", "spark"],
+    master: str | None,
 ) -> None:
     """Encode the proteins that an SAE has not encoded yet; SAEs of one PLM share its passes.
 
-    Exit code 1 where proteins were encoded in vain, since they changed meanwhile.
+    Several may run at once, on one warehouse that all of them see; what another has done or is doing
+    is left to it, and each goes on from where it was cut off.
+
+    Exit code 1 where proteins were encoded in vain, since they changed meanwhile, or could not be encoded,
+    which `info` and `verify` name then.
     """
     from interplm_wh.encode import encode
 
+    _exclude(("--devices", devices), ("--device", device))
+    _exclude(("--engine spark", engine == "spark"), ("--devices", devices), ("--shard", share))
+    if master and engine != "spark":
+        raise click.UsageError("--master goes with --engine spark")
     report = encode(
-        warehouse, saes, dtype=dtype, device=device, min_value=min_value,
-        token_budget=token_budget,
+        warehouse, saes, dtype=dtype, device=device, min_value=min_value, token_budget=token_budget,
+        share=share, devices=devices, engine=engine, master=master,
     )  # fmt: skip
     show(report)
     if report.n_discarded:

@@ -8,6 +8,7 @@
     ├── LockedError               another process is writing to the warehouse
     ├── MismatchError             a model, layer or shape that does not belong together
     ├── CheckError                a schema check or a checksum that failed
+    ├── EncodingError             proteins that could not be encoded, while all others were
     ├── DownloadError             a server that does not answer, or not with what it should
     ├── EngineError               Spark that is not there, does not answer or gave up
     ├── TrainingError             a training that went astray
@@ -46,6 +47,10 @@ class MismatchError(InterplmError):
 
 class CheckError(InterplmError):
     """A schema check or a checksum that failed."""
+
+
+class EncodingError(InterplmError):
+    """Proteins that could not be encoded, while all others were."""
 
 
 class ModelError(InterplmError):

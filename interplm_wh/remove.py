@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from interplm_wh import build, names, progress, schema, store
 from interplm_wh.build import derived
+from interplm_wh.encode.keep import FAILURES, Plan, write_plan
+from interplm_wh.encode.waiting import place_of
 from interplm_wh.errors import CheckError, InputError, NotThereError, faults_message
 from interplm_wh.interpret.keep import forget_proteins
 from interplm_wh.landscape.stale import PAIRS, match_source
@@ -25,6 +27,8 @@ from interplm_wh.variants.stale import OF_PROTEINS as OF_VARIANTS
 _KEPT_PER_SAE = frozenset(
     {
         "activations",
+        "encoding_failures",
+        "encoding_plans",
         "encodings",
         "feature_map",
         "features",
@@ -49,7 +53,7 @@ _KEPT_PER_SAE = frozenset(
 
 
 _OF_PROTEINS = ["annotations", "coverage", "proteins", "structure_residues", "structures"]
-_REWRITTEN = ["activations", "encodings", *_OF_PROTEINS, *OF_VARIANTS]
+_REWRITTEN = ["activations", "encodings", FAILURES, *_OF_PROTEINS, *OF_VARIANTS]
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def remove_sae(warehouse: str | Path, name: str) -> RemoveReport:
         ).fetchall()
         tx.publish()
         shutil.rmtree(tx.root / layout.SAES / name, ignore_errors=True)
+        shutil.rmtree(place_of(tx.root, name), ignore_errors=True)
         for (plm,) in gone:  # a shuffled copy, which is the same again when it is asked for
             shutil.rmtree(tx.root / layout.PLMS / plm, ignore_errors=True)
     said = f"removed the SAE {name}; its space is freed by: interplm-wh vacuum (a day from now)"
@@ -149,8 +154,9 @@ def remove_proteins(warehouse: str | Path, accessions: Sequence[str]) -> RemoveR
         for sae in saes:
             _rewrite_activations(tx, sae)
             forget_proteins(tx, sae, accessions)
-        for name in (*_OF_PROTEINS, *OF_VARIANTS):
+        for name in (*_OF_PROTEINS, *OF_VARIANTS, FAILURES):
             _rewrite(tx, name)
+        _shorten_plans(tx)
         for table in schema.tables().values():
             if table.storage == "sae" and table.name not in _KEPT_PER_SAE:
                 tx.drop(table.name)
@@ -193,6 +199,16 @@ def _number_anew(tx: Transaction, accessions: Sequence[str]) -> None:
     )
     if first_row(tx.con, "from numbering limit 1") is None:
         raise InputError("no protein would be left; make a new warehouse with init instead")
+
+
+def _shorten_plans(tx: Transaction) -> None:
+    """Let plans of encodings mean the proteins that are left of those they meant."""
+    left = tx.con.execute(
+        "select l.sae, l.like_sae, count(n.protein_id) from encoding_plans as l "
+        "left join numbering as n on n.protein_id < l.n_proteins group by l.sae, l.like_sae order by l.sae"
+    ).fetchall()
+    for sae, like, n_proteins in left:
+        write_plan(tx, sae, Plan(like, n_proteins))
 
 
 def _rewrite(tx: Transaction, name: str) -> None:

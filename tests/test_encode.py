@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,14 @@ from safetensors.torch import load_file, save_file
 from interplm_wh import store
 from interplm_wh.ask import verify
 from interplm_wh.encode import blocks as blocks_module
-from interplm_wh.encode import encode, models, part, register, scale_from_fasta
+from interplm_wh.encode import encode, part, register, scale_from_fasta, shard
 from interplm_wh.encode.blocks import blocks
+from interplm_wh.encode.encoder import Settings
+from interplm_wh.encode.job import Job
+from interplm_wh.encode.keep import Plan
 from interplm_wh.encode.part import Proteins, write_part
-from interplm_wh.encode.plan import plan, with_sequences
-from interplm_wh.errors import CheckError, InputError, MismatchError, NotThereError
+from interplm_wh.encode.work import open_work
+from interplm_wh.errors import CheckError, EncodingError, InputError, MismatchError, NotThereError
 from interplm_wh.ingest.activations import add_activations
 from interplm_wh.ingest.proteins import add_proteins
 from interplm_wh.plm import load_plm
@@ -75,8 +80,9 @@ def stored(warehouse: Path, sae: str) -> dict[tuple[str, int, int], float]:
 # -- blocks ------------------------------------------------------------------------------------------
 
 
-def test_blocks_hold_256_proteins_or_32768_residues_and_a_longer_protein_stands_alone() -> None:
-    assert [(b.start, b.stop) for b in blocks([10] * 600)] == [(0, 256), (256, 512), (512, 600)]
+def test_blocks_hold_32768_residues_however_many_proteins_and_a_longer_protein_stands_alone() -> None:
+    assert [(b.start, b.stop) for b in blocks([10] * 6000)] == [(0, 3276), (3276, 6000)]
+    assert [(b.start, b.stop) for b in blocks([1] * 5000)] == [(0, 4096), (4096, 5000)]
     assert [(b.start, b.stop) for b in blocks([30_000, 2768, 1])] == [(0, 2), (2, 3)]
     assert [(b.start, b.stop) for b in blocks([5, 40_000, 5])] == [(0, 1), (1, 2), (2, 3)]
     assert blocks([]) == []
@@ -321,7 +327,7 @@ def test_hidden_states_that_are_not_finite_are_refused(warehouse: Path, tmp_path
     add_sae(warehouse, "identity", name="early", plm=str(broken), layer=1, device="cpu")
     add_sae(warehouse, "identity", name="late", plm=str(broken), layer=2, device="cpu")
     assert encode(warehouse, ["early"], device="cpu").saes[0].n_proteins == 3
-    with pytest.raises(MismatchError, match=r"hidden states of P0 at layer 2 are not finite \(position 1"):
+    with pytest.raises(EncodingError, match=r"hidden states of P0 at layer 2 are not finite \(position 1"):
         encode(warehouse, ["late"], device="cpu")
     assert rows(warehouse, "select distinct sae from encodings") == [("early",)]
 
@@ -354,21 +360,22 @@ def test_parts_of_proteins_that_another_run_encoded_meanwhile_are_discarded(
 ) -> None:
     fill(warehouse, some_proteins(3))
     add_sae(warehouse, "identity", name="neurons", plm=str(plm), layer=1, device="cpu")
-    with store.open(warehouse) as wh, store.stage(warehouse) as staging:
-        row = models.sae_rows(wh, ["neurons"])[0]
-        registrar = register.Registrar(warehouse, staging, "float32", 0.0, {})
-        (group, sequences), *rest = with_sequences(wh, plan(wh, [row]))
-        assert rest == []
+    job = Job(warehouse, ("neurons",), Settings("float32", "cpu", 0.0, None), None, shard.WHOLE)
+    with open_work(job) as work:
+        # The same proteins in other parts, as of a run that began before the last of them was added.
+        (group,) = work.groups["tiny", 0]
+        part = replace(group, ids=group.ids[:2], lengths=group.lengths[:2])
+        (outcome,) = replace(work, groups={("tiny", 0): [part]}).run(work.units())
+        assert outcome.counted[0].n_proteins == 2
+        mine = work.waiting["neurons"].entries()
+        away = [shutil.move(entry, warehouse.parent / entry.name) for entry in mine]
         encode(warehouse, ["neurons"], device="cpu")
         before = part_digests(warehouse, "neurons")
-        path = registrar.folder("neurons") / "mine.parquet"
-        n_rows = write_part(path, proteins=Proteins(group.ids, group.lengths), chunks=iter(()))
-        halved = (False,) * len(group.ids)
-        registrar.add(
-            register.Part(row, path, group.ids, group.lengths, n_rows, halved, sequences.fingerprints)
-        )
+        for entry in away:
+            assert work.waiting["neurons"].put(Path(entry), Path(entry).name)
+        registrar = register.Registrar(warehouse, work.staging, work.waiting, Plan(None, 3), 0.0, {})
         registrar.register(wait_seconds=0)
-    assert registrar.discarded == {"neurons": 3}
+    assert registrar.discarded == {"neurons": 2}
     assert part_digests(warehouse, "neurons") == before
     assert verify(warehouse).is_sound
 

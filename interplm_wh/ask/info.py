@@ -8,6 +8,7 @@ from typing import Any
 
 from interplm_wh import build, interpret, landscape, sqlfile, store, variants
 from interplm_wh.ask.table import plain_table
+from interplm_wh.ask.unfinished import READ, Unfinished, unfinished
 from interplm_wh.build import derived
 from interplm_wh.build.derived import Outdated
 from interplm_wh.controls import pairs
@@ -28,6 +29,8 @@ class Info:
         For each SAE, the tables that are missing or older than what they are made from.
     damaged : dict of str to str
         What is wrong with the files of a table, where they are not as they were published.
+    unfinished : list of Unfinished
+        What was to be encoded and is not, per SAE.
     outdated : list of Outdated
         What other commands made that is older than what it was made from.
     left_out : list of str
@@ -46,6 +49,7 @@ class Info:
     runs: list[dict[str, Any]]
     storage: list[dict[str, Any]]
     stale: dict[str, list[str]]
+    unfinished: list[Unfinished]
     outdated: list[Outdated]
     damaged: dict[str, str]
     left_out: list[str]
@@ -63,6 +67,7 @@ class Info:
             lines.append(f"{sae}: missing or older than the data: {', '.join(tables)}")
         if behind:
             lines.append("bring tables up to date with: interplm-wh build")
+        lines += [line for one in self.unfinished for line in one.lines()]
         lines += derived.again("older than the data", self.outdated)
         lines += [f"{table} cannot be read: {fault}" for table, fault in sorted(self.damaged.items())]
         if self.damaged:
@@ -71,7 +76,7 @@ class Info:
             lines.append(f"left out when it was published: {', '.join(self.left_out)}")
         if not self.is_local:
             lines.append("published, and read-only; to change it or go on from it: interplm-wh pull")
-        elif not behind and not self.outdated and not self.damaged:
+        elif not behind and not self.outdated and not self.damaged and not self.unfinished:
             lines.append("every table is up to date")
         return lines
 
@@ -98,7 +103,8 @@ def info(warehouse: str | Path) -> Info:
         If there is none.
     """
     with store.open_anywhere(warehouse) as wh:
-        questions = {name: wh.sql(file.sql).to_pylist() for name, file in sqlfile.load_folder("info").items()}
+        files = {name: file for name, file in sqlfile.load_folder("info").items() if name != "unfinished"}
+        questions = {name: wh.sql(file.sql).to_pylist() for name, file in files.items()}
         encoded = [row["sae"] for row in questions["saes"] if row["n_proteins"]]
         absent = parts.left_out(wh.con)
         damaged = {table: fault for table, fault in wh.faults().items() if table not in absent}
@@ -108,6 +114,7 @@ def info(warehouse: str | Path) -> Info:
             wh.name,
             **questions,
             stale=build.stale(wh, encoded) if wh.is_local else {},
+            unfinished=unfinished(wh) if wh.is_local and not READ & damaged.keys() else [],
             outdated=[*_outdated(wh), *(interpret.outdated(wh) if is_words else ())],
             damaged=damaged,
             left_out=absent,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interplm_wh import progress, schema, store
+from interplm_wh.ask.unfinished import READ, Unfinished, unfinished
 from interplm_wh.build import marts
 from interplm_wh.build.scale import TABLE as SCALE
 from interplm_wh.quote import quote_identifier
@@ -28,6 +29,8 @@ class VerifyReport:
         Tables that stayed behind when the warehouse was published, and so were not checked.
     is_local : bool
         Whether it is on this machine.
+    unfinished : tuple of Unfinished
+        What was to be encoded and is not: no fault, the next run goes on with it.
     """
 
     n_tables: int
@@ -36,6 +39,7 @@ class VerifyReport:
     remakeable: tuple[str, ...]
     left_out: tuple[str, ...]
     is_local: bool
+    unfinished: tuple[Unfinished, ...]
 
     @property
     def is_sound(self) -> bool:
@@ -46,8 +50,9 @@ class VerifyReport:
         """Print it for people."""
         without = f" (left out when it was published: {', '.join(self.left_out)})" if self.left_out else ""
         checked = f"{self.n_tables} tables and {self.n_parts} files checked{without}"
+        left = [line for one in self.unfinished for line in one.lines()]
         if self.is_sound:
-            return [f"{checked}: sound"]
+            return [f"{checked}: sound", *left]
         if not self.is_local:
             again = "what is published cannot be mended: ask who published it to publish it again"
             return [f"{checked}: {len(self.faults):,} faults", *(f"  - {f}" for f in self.faults), again]
@@ -62,6 +67,7 @@ class VerifyReport:
             "what other commands made (words, steering, variants, landscapes, evidence, suggestions) is "
             "taken out by: interplm-wh remove damaged, and made anew by them; a measurement by: "
             "interplm-wh evaluate",
+            *left,
         ]
 
 
@@ -107,10 +113,17 @@ def verify(warehouse: str | Path) -> VerifyReport:
                 bar.advance(1)
         if "structures" not in damaged:
             faults += _structure_faults(wh)
+        left = tuple(unfinished(wh)) if wh.is_local and not READ & damaged else ()
     made = {mart.name for mart in marts.ordered()} - {SCALE}
     remakeable = sorted((damaged - set(absent)) & made) if wh.is_local else []
     return VerifyReport(
-        len(tables) + len(views), len(recorded), tuple(faults), tuple(remakeable), tuple(absent), wh.is_local
+        n_tables=len(tables) + len(views),
+        n_parts=len(recorded),
+        faults=tuple(faults),
+        remakeable=tuple(remakeable),
+        left_out=tuple(absent),
+        is_local=wh.is_local,
+        unfinished=left,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-BLOCK_PROTEINS = 256
+BLOCK_PROTEINS = 4096
 BLOCK_RESIDUES = 32_768
 
 
@@ -24,7 +24,7 @@ class Block:
 
 
 def blocks(lengths: Sequence[int]) -> list[Block]:
-    """Cut proteins into blocks of at most 256 proteins and 32,768 residues.
+    """Cut proteins into blocks of at most 32,768 residues (and 4,096 proteins).
 
     A longer protein is a block by itself. Boundaries depend on the proteins before them alone, so
     that those that are appended move none.

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interplm_wh import hub
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from interplm_wh import __version__, hub
 from interplm_wh.encode import layer_check, models
 from interplm_wh.encode.models import SaeRow
 from interplm_wh.encode.part import Proteins, write_part
 from interplm_wh.encode.plan import Group, Sequences
-from interplm_wh.encode.register import Part, Registrar
+from interplm_wh.encode.waiting import Waiting, write_rows
 from interplm_wh.errors import MismatchError
 
 if TYPE_CHECKING:
@@ -21,11 +27,10 @@ if TYPE_CHECKING:
     from interplm_wh.sae.base import SAE
     from interplm_wh.store import Warehouse
 
-log = logging.getLogger(__name__)
-
 _LETTERS = (
-    "select accession, sequence from proteins where protein_id between $low and $high "
-    "and regexp_matches(sequence, '[^' || $alphabet || ']') order by protein_id limit 1000"
+    "select accession, sequence from proteins semi join wanted using (protein_id) "
+    "where protein_id between $low and $high and regexp_matches(sequence, '[^' || $alphabet || ']') "
+    "order by protein_id limit 1000"
 )
 
 
@@ -48,6 +53,67 @@ class Settings:
     device: str | None
     min_value: float
     token_budget: int | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the parts of one SAE are made, and where they wait.
+
+    Attributes
+    ----------
+    scratch : Path
+        In the staging folder of this process, so that what a killed one leaves is removed.
+    waiting : Waiting
+    """
+
+    scratch: Path
+    waiting: Waiting
+
+    @contextmanager
+    def made(self) -> Iterator[Path]:
+        """Make a folder for one part; what is still there at the end is removed."""
+        folder = self.scratch / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished part of one SAE.
+
+    Attributes
+    ----------
+    sae : SaeRow
+    group : Group
+        Its proteins.
+    n_activations : int64 array [n]
+    is_halved : tuple of bool
+    fingerprints : list of str
+    """
+
+    sae: SaeRow
+    group: Group
+    n_activations: NDArray[np.int64]
+    is_halved: tuple[bool, ...]
+    fingerprints: list[str]
+
+    def rows(self, dtype: str) -> pa.Table:
+        """Return what is registered of it, a row per protein; the part itself is named then."""
+        n = len(self.group.ids)
+        return pa.table(
+            {
+                "protein_id": self.group.ids,
+                "n_residues": self.group.lengths,
+                "n_activations": self.n_activations,
+                "is_halved": list(self.is_halved),
+                "fingerprint": self.fingerprints,
+                "dtype": [dtype] * n,
+                "package_version": [__version__] * n,
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -90,7 +156,8 @@ class Encoder:
             "high": int(max(group.ids[-1] for group in groups)),
             "alphabet": "".join(sorted(self.plm.alphabet)),
         }
-        unread = self.warehouse.sql(_LETTERS, values).to_pylist()
+        wanted = pa.table({"protein_id": np.unique(np.concatenate([group.ids for group in groups]))})
+        unread = self.warehouse.sql(_LETTERS, values, tables={"wanted": wanted}).to_pylist()
         self.plm.check_letters({row["accession"]: row["sequence"] for row in unread})
 
     def check_layers(self) -> None:
@@ -112,27 +179,33 @@ class Encoder:
             check.warn(row.sae)
             layer_check.save_check(folder, check)
 
-    def encode(self, group: Group, sequences: Sequences, *, registrar: Registrar) -> list[Part]:
-        """Encode one group of proteins and hand its finished parts to the registrar."""
+    def encode(self, group: Group, sequences: Sequences, *, places: Mapping[str, Place]) -> Iterator[Part]:
+        """Encode one group of proteins and yield a part for each SAE as soon as it has its place."""
         from interplm_wh.sae.sparse import sparse_rows
 
         layers = sorted({row.layer for row in group.saes})
         hidden = self.plm.hidden_states(sequences.texts, layers, token_budget=self.settings.token_budget)
         for layer in layers:
             check_finite(self.plm, hidden, layer=layer, accessions=sequences.accessions)
-        parts: list[Part] = []
+        proteins = Proteins(group.ids, group.lengths)
         for row in group.saes:
             x = hidden.states[row.layer]
             chunks = sparse_rows(
                 self.saes[row.sae], x, offsets=hidden.offsets, min_value=self.settings.min_value
             )
-            path = registrar.folder(row.sae) / _name(group)
-            n_rows = write_part(path, proteins=Proteins(group.ids, group.lengths), chunks=chunks)
-            parts.append(
-                Part(row, path, group.ids, group.lengths, n_rows, hidden.is_halved, sequences.fingerprints)
-            )
-            registrar.add(parts[-1])
-        return parts
+            place = places[row.sae]
+            with place.made() as folder:
+                n_rows = write_part(folder / _name(group), proteins=proteins, chunks=chunks)
+                part = Part(row, group, n_rows, hidden.is_halved, sequences.fingerprints)
+                write_rows(folder, part.rows(self.plm.dtype))
+                place.waiting.put(folder, sequences.name(group))
+            yield part
+
+    def free_memory(self) -> None:
+        """Give cached memory of the device back."""
+        from interplm_wh.plm import memory
+
+        memory.free()
 
 
 def _name(group: Group) -> Path:

@@ -12,6 +12,7 @@ import yaml
 
 from interplm_wh.encode.explained import Sums
 from interplm_wh.errors import MismatchError
+from interplm_wh.store import files
 
 if TYPE_CHECKING:
     from interplm_wh.plm.base import PLM
@@ -156,9 +157,7 @@ def save_check(folder: Path, check: LayerCheck) -> None:
         "n_residues": check.n_residues,
         "variance_explained": dict(enumerate(check.explained)),
     }
-    fresh = folder / f".{CHECK_FILE}"
-    fresh.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    fresh.replace(folder / CHECK_FILE)
+    files.write_whole(folder / CHECK_FILE, yaml.safe_dump(content, sort_keys=False).encode())
 
 
 def is_checked(folder: Path) -> bool:

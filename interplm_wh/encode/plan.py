@@ -6,17 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from interplm_wh.encode.blocks import blocks
 from interplm_wh.encode.models import SaeRow
+from interplm_wh.encode.shard import WHOLE, Shard
+from interplm_wh.encode.waiting import entry_name
 from interplm_wh.errors import InputError
 from interplm_wh.store import Warehouse
 
 _ENCODED = "select protein_id from encodings where sae = ?"
+# Those of every n-th block alone: the others in between would fill the memory.
 _SEQUENCES = (
     "select protein_id, accession, sequence, md5(accession || ':' || sequence) as fingerprint "
-    "from proteins where protein_id between ? and ? order by protein_id"
+    "from proteins semi join wanted using (protein_id) where protein_id between ? and ? order by protein_id"
 )
 _SPAN = 32
 
@@ -27,11 +31,14 @@ class Group:
 
     Attributes
     ----------
+    block : int
+        Number of the block among those of all proteins of the warehouse, from 0.
     saes : tuple of SaeRow
     ids, lengths : int32 array [n]
         In the order of protein_id.
     """
 
+    block: int
     saes: tuple[SaeRow, ...]
     ids: NDArray[np.int32]
     lengths: NDArray[np.int32]
@@ -57,6 +64,10 @@ class Sequences:
     texts: list[str]
     fingerprints: list[str]
 
+    def name(self, group: Group) -> str:
+        """Return under which name the part of their group waits."""
+        return entry_name(int(group.ids[0]), int(group.ids[-1]), self.fingerprints)
+
 
 def encoded_ids(warehouse: Warehouse, sae: str) -> NDArray[np.int32]:
     """Return the proteins that an SAE has encoded."""
@@ -64,8 +75,10 @@ def encoded_ids(warehouse: Warehouse, sae: str) -> NDArray[np.int32]:
     return found
 
 
-def plan(warehouse: Warehouse, saes: Sequence[SaeRow], *, like: str | None = None) -> list[Group]:
-    """Return what is left to encode with some SAEs of one PLM, in the order of proteins.
+def plan(
+    warehouse: Warehouse, saes: Sequence[SaeRow], *, like: str | None = None, share: Shard = WHOLE
+) -> list[Group]:
+    """Return what is left to encode of a share with some SAEs of one PLM, in the order of proteins.
 
     SAEs that lack the same proteins of a block share them in one group, so that a part depends on
     the proteins that its SAE lacks alone, not on the SAEs beside it. With `like`, only proteins that
@@ -76,14 +89,16 @@ def plan(warehouse: Warehouse, saes: Sequence[SaeRow], *, like: str | None = Non
     wanted = np.ones(len(ids), np.bool_) if like is None else np.isin(ids, encoded_ids(warehouse, like))
     missing = {row: wanted & ~np.isin(ids, encoded_ids(warehouse, row.sae)) for row in saes}
     groups: list[Group] = []
-    for block in blocks(lengths.tolist()):
+    found = blocks(lengths.tolist())
+    taken = share.taken([int(lengths[block.start : block.stop].sum()) for block in found])
+    for number, block in ((number, found[number]) for number in sorted(taken)):
         alike: dict[bytes, list[SaeRow]] = {}
         for row in saes:
             alike.setdefault(missing[row][block.start : block.stop].tobytes(), []).append(row)
         for mask, rows in alike.items():
             chosen = np.flatnonzero(np.frombuffer(mask, np.bool_)) + block.start
             if len(chosen):
-                groups.append(Group(tuple(rows), ids[chosen], lengths[chosen]))
+                groups.append(Group(number, tuple(rows), ids[chosen], lengths[chosen]))
     return groups
 
 
@@ -98,7 +113,8 @@ def with_sequences(warehouse: Warehouse, groups: Sequence[Group]) -> Iterator[tu
     for first in range(0, len(groups), _SPAN):
         span = groups[first : first + _SPAN]
         low, high = int(min(g.ids[0] for g in span)), int(max(g.ids[-1] for g in span))
-        table = warehouse.sql(_SEQUENCES, [low, high])
+        wanted = pa.table({"protein_id": np.unique(np.concatenate([g.ids for g in span]))})
+        table = warehouse.sql(_SEQUENCES, [low, high], tables={"wanted": wanted})
         ids = table["protein_id"].to_numpy()
         for group in span:
             rows = np.searchsorted(ids, group.ids)

@@ -15,7 +15,7 @@ class EncodedSae:
     n_proteins, n_residues, n_activations : int
         Of this run.
     n_present : int
-        Proteins that had been encoded before.
+        Proteins that had been encoded before, or that other workers did or are doing.
     n_halved : int
         Proteins whose batch was halved because memory ran out.
     n_discarded : int
@@ -38,7 +38,7 @@ class EncodedSae:
             f"{self.n_activations:,} activations ({per_residue:.1f} per residue)"
         )
         more = (
-            (self.n_present, "were encoded before"),
+            (self.n_present, "were encoded before, or are with other workers"),
             (self.n_halved, "in batches that were halved because memory ran out"),
             (
                 self.n_discarded,

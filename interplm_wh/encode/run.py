@@ -1,29 +1,36 @@
-"""Encode proteins: PLM, SAEs, sparse rows, Parquet parts."""
+"""Encode proteins: PLM, SAEs, sparse rows, Parquet parts; by this process or by several."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from interplm_wh import progress, store
 from interplm_wh.controls.residues import Taken, encode_rules
-from interplm_wh.encode import models
-from interplm_wh.encode.encoder import Encoder, Settings
+from interplm_wh.encode import models, shard
+from interplm_wh.encode.encoder import Settings
+from interplm_wh.encode.job import Job, Unit
+from interplm_wh.encode.keep import Plan
 from interplm_wh.encode.models import SaeRow
-from interplm_wh.encode.plan import Group, encoded_ids, plan, with_sequences
-from interplm_wh.encode.register import INTERRUPTED_WAIT_SECONDS, LAST_WAIT_SECONDS, Part, Registrar
+from interplm_wh.encode.outcome import HOPELESS, Beat, Failure, GaveUp, Outcome, Patience
+from interplm_wh.encode.plan import encoded_ids
+from interplm_wh.encode.register import INTERRUPTED_WAIT_SECONDS, LAST_WAIT_SECONDS, Registrar
 from interplm_wh.encode.report import EncodedSae, EncodeReport
-from interplm_wh.errors import InputError, LockedError
+from interplm_wh.encode.work import TRIES, Work, open_work
+from interplm_wh.errors import EncodingError, InputError, LockedError, faults_message
+from interplm_wh.store.rows import value
 
 if TYPE_CHECKING:
     from interplm_wh.store import Warehouse
 
 log = logging.getLogger(__name__)
+
+Engine = Literal["local", "spark"]
 
 
 @dataclass
@@ -36,22 +43,35 @@ class _Tally:
     n_activations: int = 0
     n_halved: int = 0
 
-    def add(self, part: Part) -> None:
-        """Count one part."""
-        self.n_proteins += len(part.ids)
-        self.n_residues += int(part.lengths.sum())
-        self.n_activations += int(part.n_activations.sum())
-        self.n_halved += sum(part.is_halved)
-
 
 @dataclass
-class _Job:
-    """One run of `encode`: where its parts go and what it counts."""
+class _Run:
+    """One run of `encode`: what it counts."""
 
-    registrar: Registrar
     tallies: dict[str, _Tally]
+    discarded: dict[str, int] = field(default_factory=dict)
+    failed: list[Failure] = field(default_factory=list)
     dtype: str = ""
     device: str = ""
+
+    def take(self, outcome: Outcome) -> None:
+        """Count what became of one group."""
+        self.dtype, self.device = outcome.dtype or self.dtype, outcome.device or self.device
+        for one in outcome.counted:
+            tally = self.tallies[one.sae]
+            tally.n_present += one.n_skipped
+            tally.n_proteins += one.n_proteins
+            tally.n_residues += one.n_residues
+            tally.n_activations += one.n_activations
+            tally.n_halved += one.n_halved
+        if outcome.failure is not None:
+            self.failed.append(outcome.failure)
+
+    def error(self, remedy: str) -> EncodingError:
+        """Return the error that names what failed."""
+        n_proteins = len({one for failure in self.failed for one in failure.ids})
+        what = f"{n_proteins:,} proteins could not be encoded"
+        return EncodingError(faults_message(what, [failure.line() for failure in self.failed], remedy))
 
     def report(self, seconds: float, rules: Mapping[str, Taken]) -> EncodeReport:
         """Say what was done, with controls that were made from residues behind the SAEs."""
@@ -63,7 +83,7 @@ class _Job:
                 n_activations=tally.n_activations,
                 n_present=tally.n_present,
                 n_halved=tally.n_halved,
-                n_discarded=self.registrar.discarded.get(name, 0),
+                n_discarded=self.discarded.get(name, 0),
             )
             for name, tally in self.tallies.items()
         ]
@@ -91,11 +111,15 @@ def encode(
     min_value: float | None = None,
     token_budget: int | None = None,
     like: str | None = None,
+    share: str | None = None,
+    devices: Sequence[str] = (),
+    engine: Engine = "local",
+    master: str | None = None,
 ) -> EncodeReport:
     """Encode every protein that an SAE has not encoded yet; SAEs of one PLM share its passes.
 
     What is finished is registered every ten seconds or so, on Ctrl-C, and at the end. A run that was
-    cut off is continued by the next, with the same files as if it had not been.
+    cut off is continued by the next, with the same files as if it had not been; so are several at once.
 
     Parameters
     ----------
@@ -111,33 +135,95 @@ def encode(
         Most tokens in one batch of the PLM; by default what suits the device.
     like : str, optional
         Only proteins that this SAE has encoded; by default all of the warehouse.
+    share : str, optional
+        I/N: only the I-th of N shares of the residues.
+    devices : sequence of str, optional
+        One process for each; a number means a GPU.
+    engine : {'local', 'spark'}
+        Spark hands the blocks to its workers, which see the warehouse under the same path.
+    master : str, optional
+        Address of the Spark cluster.
 
     Raises
     ------
     NotThereError
         If there is no such warehouse or SAE.
     InputError
-        If the PLM does not know a letter, or `min_value` is not that of an earlier run.
+        If the PLM does not know a letter, `min_value` is not that of an earlier run, or arguments do not go
+        together.
     MismatchError
-        If an SAE explains another layer better, or hidden states are not finite.
+        If an SAE explains another layer better.
+    EncodingError
+        If proteins could not be encoded; all others are then, unless one block after the other fails.
     """
     started = time.monotonic()
+    _refuse_together(device, share, devices, engine=engine, master=master)
     root = Path(warehouse).resolve()
-    with store.open(root) as wh, store.stage(root) as staging:
+    part = shard.parse(share) if share is not None else shard.WHOLE
+    with store.open(root) as wh:
         rules = models.rules_among(wh, saes)
         rows = models.sae_rows(wh, [name for name in saes if name not in rules])
         settings = Settings(dtype, device, _floor(wh, rows, min_value), token_budget)
-        said = {"saes": list(saes), **asdict(settings)}
-        job = _Job(
-            Registrar(root, staging, dtype, settings.min_value, said),
-            {row.sae: _Tally(len(encoded_ids(wh, row.sae))) for row in rows},
+        tallies = {row.sae: _Tally(len(encoded_ids(wh, row.sae))) for row in rows}
+        n_proteins = int(value(wh.con, "select count(*) from proteins"))
+    job = Job(root, tuple(row.sae for row in rows), settings, like, part)
+    source = _source(devices, engine=engine, master=master)
+    run = _Run(tallies)
+    if rows:
+        with open_work(job) as work:
+            plan = Plan(like, n_proteins)
+            registrar = Registrar(
+                root, work.staging, work.waiting, plan, settings.min_value, job.said(), run.discarded
+            )
+            _encode(work, source, registrar=registrar, run=run)
+    # Made in a moment, and by one of many.
+    done = {} if part.index > 1 else encode_rules(root, rules, like=like, wait_seconds=LAST_WAIT_SECONDS)
+    if run.failed:
+        raise run.error(
+            "all others are; the list is the table encoding_failures; run encode again to try these again"
         )
-        for plm in dict.fromkeys(row.plm for row in rows):
-            mine = [row for row in rows if row.plm == plm]
-            if groups := plan(wh, mine, like=like):
-                _encode_plm(Encoder.load(wh, mine, settings=settings), groups, job=job)
-    done = encode_rules(root, rules, like=like, wait_seconds=LAST_WAIT_SECONDS)
-    return job.report(time.monotonic() - started, done)
+    return run.report(time.monotonic() - started, done)
+
+
+Source = Callable[[Work, Sequence[Unit]], Iterator[Outcome | Beat | GaveUp]]
+"""Encodes blocks and yields what became of them, with beats where that takes long."""
+
+
+def _refuse_together(
+    device: str | None, share: str | None, devices: Sequence[str], *, engine: Engine, master: str | None
+) -> None:
+    """Refuse what says twice where to encode."""
+    if devices and device is not None:
+        raise InputError("devices and device do not go together; give one of them")
+    if engine == "spark" and (devices or share is not None):
+        raise InputError("Spark hands the blocks out itself; leave out devices and share")
+    if engine != "spark" and master is not None:
+        raise InputError(f"the master {master} is one of Spark; give engine='spark' with it")
+
+
+def _source(devices: Sequence[str], *, engine: Engine, master: str | None) -> Source:
+    """Return what hands out blocks and yields what became of them."""
+    if engine == "spark":
+        from interplm_wh.encode.on_spark import outcomes as on_spark
+
+        return lambda work, units: on_spark(work, units, master=master)
+    if devices:
+        from interplm_wh.encode.devices import named
+        from interplm_wh.encode.devices import outcomes as on_devices
+
+        chosen = named(devices)
+        return lambda work, units: on_devices(work, units, devices=chosen)
+    return _alone
+
+
+def _alone(work: Work, units: Sequence[Unit]) -> Iterator[Outcome | GaveUp]:
+    """Encode blocks in this process, until one after the other fails."""
+    patience = Patience()
+    for outcome in work.run(units):
+        yield outcome
+        if patience.is_over(outcome):
+            yield GaveUp()
+            return
 
 
 def _floor(wh: Warehouse, rows: Sequence[SaeRow], min_value: float | None) -> float:
@@ -154,37 +240,33 @@ def _floor(wh: Warehouse, rows: Sequence[SaeRow], min_value: float | None) -> fl
     return floor
 
 
-def _encode_plm(encoder: Encoder, groups: Sequence[Group], *, job: _Job) -> None:
-    """Encode what is left with all SAEs of one PLM, and register it."""
-    plm, registrar = encoder.plm, job.registrar
-    registrar.dtype, job.dtype, job.device = plm.dtype, plm.dtype, str(plm.device)
-    encoder.check_letters(groups)
-    encoder.check_layers()
-    n_residues = sum(group.n_residues for group in groups)
+def _encode(work: Work, source: Source, *, registrar: Registrar, run: _Run) -> None:
+    """Encode what is left, and register it with what others have finished."""
+    units = work.units()
+    n_residues = sum(unit.n_residues for unit in units)
     try:
-        with progress.track(f"encoding with {plm.name}", total=n_residues, unit="residues") as bar:
-            for group, sequences in with_sequences(encoder.warehouse, groups):
-                for part in encoder.encode(group, sequences, registrar=registrar):
-                    job.tallies[part.sae.sae].add(part)
+        with progress.track("encoding", total=n_residues, unit="residues") as bar:
+            for outcome in source(work, units):
+                if isinstance(outcome, GaveUp):
+                    raise run.error(
+                        f"stopped after {HOPELESS} blocks in a row, each tried {TRIES} times: "
+                        "the fault is hardly theirs; mend it, then run encode again"
+                    )
+                bar.advance(outcome.n_residues)
+                if isinstance(outcome, Outcome):
+                    if outcome.failure is not None:
+                        registrar.failed(outcome.failure)
+                    run.take(outcome)
                 registrar.register_if_due()
-                bar.advance(group.n_residues)
     except BaseException:
         _register_interrupted(registrar)
         raise
-    _register_last(registrar)
+    registrar.finish(wait_seconds=LAST_WAIT_SECONDS)
 
 
 def _register_interrupted(registrar: Registrar) -> None:
     """Keep what was finished before an error or Ctrl-C."""
     try:
-        registrar.register(wait_seconds=INTERRUPTED_WAIT_SECONDS)
+        registrar.finish(wait_seconds=INTERRUPTED_WAIT_SECONDS)
     except LockedError as error:
-        log.warning("what was finished last is lost: %s", error)
-
-
-def _register_last(registrar: Registrar) -> None:
-    try:
-        registrar.register(wait_seconds=0)
-    except LockedError as error:
-        log.warning("all is encoded; waiting to register it: %s", error)
-        registrar.register(wait_seconds=LAST_WAIT_SECONDS)
+        log.warning("what was finished last is registered by the next run: %s", error)

@@ -112,6 +112,19 @@ def choose_device(device: str | None) -> torch.device:
         raise ModelError(f"--device {device}: not a device; use cpu, cuda or cuda:N") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ModelError(f"--device {device}: this installation of PyTorch finds no GPU; use --device cpu")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ModelError(
+            f"--device {device}: there is no such GPU; PyTorch finds {torch.cuda.device_count()}, "
+            "counted from 0"
+        )
+    if chosen.type not in ("cpu", "cuda"):
+        try:
+            torch.zeros(1, device=chosen).cpu()
+        except (RuntimeError, AssertionError, ImportError) as error:
+            raise ModelError(
+                f"--device {device}: this installation of PyTorch cannot compute on it; use cpu, cuda or "
+                "cuda:N"
+            ) from error
     return chosen
 
 

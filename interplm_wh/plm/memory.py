@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-_SIGNS = ("can't allocate memory", "not enough memory", "out of memory")
+_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "status_alloc_failed", "bad_alloc")
 
 
 def ran_out(error: BaseException) -> bool:

@@ -202,7 +202,9 @@ def compose(
         con.execute("commit")
 
 
-def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None:
+def write(
+    working: duckdb.DuckDBPyConnection, root: Path, scratch: Path, expected: tuple[int, int] | None
+) -> None:
     """Publish the working copy as the catalogue of the warehouse at `root`.
 
     The catalogue is written under a temporary name, checkpointed, closed and flushed, and only
@@ -214,15 +216,18 @@ def write(working: duckdb.DuckDBPyConnection, root: Path, scratch: Path) -> None
         Holds every table of storage 'catalogue'.
     root, scratch : Path
         The warehouse; a folder on the same file system for the temporary file.
+    expected : tuple of int or None
+        `published.stamp` of the catalogue that the working copy was made from.
 
     Raises
     ------
     LockedError
-        If another program writes to the catalogue.
+        If another program writes to the catalogue, or has published one.
     """
     temporary = scratch / layout.CATALOGUE
     compose(working, root, temporary, faults=parts.absent(working))
     staging.sync(temporary)
     published.refuse_log(root)
+    published.refuse_overtaken(root, expected)
     temporary.replace(root / layout.CATALOGUE)
     staging.sync(root)

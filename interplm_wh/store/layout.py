@@ -18,6 +18,7 @@ from interplm_wh.schema import Table
 CATALOGUE = "warehouse.duckdb"
 LOCK = ".lock"
 STAGING = ".staging"
+ENCODED = "encoded"
 LAKE = "lake"
 EMBEDDINGS = "embeddings"
 TRAINING = "training"

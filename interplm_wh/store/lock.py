@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -13,17 +14,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from interplm_wh.errors import LockedError
+from interplm_wh.errors import InputError, LockedError
 
 _POLL_SECONDS = 0.1
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def try_lock(handle: IO[str]) -> bool:
-    """Take an exclusive lock on an open file; False where another process has it."""
+    """Take an exclusive lock on an open file; False where another process has it.
+
+    Raises
+    ------
+    InputError
+        If the file system has no locks.
+    """
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise InputError(
+            f"{handle.name}: its file system has no file locks ({error.strerror}), without which writers do "
+            "not know of each other; mount it with locks (flock), or keep the warehouse on another"
+        ) from error
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -43,6 +44,34 @@ def attach(con: duckdb.DuckDBPyConnection, root: Path, *, name: str) -> None:
             f"{published} cannot be read as a warehouse ({first}); restore it from a copy, or begin anew "
             "with init"
         ) from error
+
+
+def stamp(root: Path) -> tuple[int, int] | None:
+    """Return what is another for each publish; None where there is no catalogue yet.
+
+    The file is opened, since a network file system is asked anew for that alone.
+    """
+    try:
+        with (root / layout.CATALOGUE).open("rb") as file:
+            status = os.fstat(file.fileno())
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def refuse_overtaken(root: Path, expected: tuple[int, int] | None) -> None:
+    """Refuse to replace a catalogue that another process has published beside the one that holds the lock.
+
+    Raises
+    ------
+    LockedError
+    """
+    if stamp(root) != expected:
+        raise LockedError(
+            f"{root}: another process published while this one held the lock: locks on this file system do "
+            "not hold for all machines; nothing was published; mount it with locks that do (flock), or let "
+            "one machine write at a time"
+        )
 
 
 def refuse_log(root: Path) -> None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
+import time
 import uuid
 from collections.abc import Callable, Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from interplm_wh.errors import InputError
 from interplm_wh.schema import table as schema_table
 from interplm_wh.store import layout
 from interplm_wh.store.lock import try_lock
@@ -22,6 +25,8 @@ from interplm_wh.store.lock import try_lock
 _OWNER = "owner"
 _MOVES = "moves.json"
 _UNBORN = "new-"
+_FOREIGN_SECONDS = 3600.0
+"""What another machine left stays for so long: where locks hold on each machine alone, it may be at work."""
 
 
 @dataclass
@@ -121,7 +126,13 @@ def stage(root: Path) -> Iterator[Staging]:
     unborn = path.with_name(f"{_UNBORN}{path.name}")
     unborn.mkdir(parents=True)
     with (unborn / _OWNER).open("w", encoding="utf-8") as owner:
-        try_lock(owner)
+        try:
+            try_lock(owner)
+        except InputError:
+            shutil.rmtree(unborn)
+            raise
+        with suppress(OSError):  # it only tells others; a full disk is found out by what is written there
+            os.write(owner.fileno(), socket.gethostname().encode())
         unborn.rename(path)  # only now can another process take it for a leftover
         try:
             yield Staging(root, path)
@@ -146,7 +157,7 @@ def remove_leftovers(root: Path, named: Callable[[], Set[str]]) -> int:
     """
     removed = 0
     for path in sorted((root / layout.STAGING).glob("*")):
-        if path.name.startswith(_UNBORN) or not path.is_dir():
+        if path.name.startswith(_UNBORN) or path.name == layout.ENCODED or not path.is_dir():
             continue
         try:
             # One without an owner was written to by a worker that outlived its command.
@@ -154,13 +165,25 @@ def remove_leftovers(root: Path, named: Callable[[], Set[str]]) -> int:
         except FileNotFoundError:
             continue  # its command has just ended
         with owner:
-            if not try_lock(owner):
+            if not try_lock(owner) or _is_foreign(path):
                 continue
             if (path / _MOVES).exists():
                 _remove_moved(root, path / _MOVES, named())
             shutil.rmtree(path, ignore_errors=True)
             removed += 1
     return removed
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether a staging folder belongs to another machine, and something in it is new."""
+    host = (path / _OWNER).read_text(encoding="utf-8", errors="replace")
+    if host in ("", socket.gethostname()):
+        return False
+    try:
+        newest = max(one.stat().st_mtime for one in (path, *path.iterdir()))
+    except FileNotFoundError:
+        return True  # it is at work
+    return time.time() - newest < _FOREIGN_SECONDS
 
 
 def _remove_moved(root: Path, moves: Path, named: Set[str]) -> None:

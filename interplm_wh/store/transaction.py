@@ -83,7 +83,8 @@ class Transaction:
         _limit_memory(self._con, os.environ.get(MEMORY_VARIABLE, MEMORY_LIMIT))
         self._con.execute("set temp_directory = ?", [str(self.staging.scratch / "spill")])
         self._con.execute("set file_search_path = ?", [str(self.root)])
-        is_there = (self.root / layout.CATALOGUE).exists()
+        self._stamp = published.stamp(self.root)
+        is_there = self._stamp is not None
         if is_there:
             published.attach(self._con, self.root, name="published")
         for table in catalogue.catalogue_tables():
@@ -258,7 +259,8 @@ class Transaction:
         CheckError
             If a new folder or a small table breaks a rule of its schema; nothing is published then.
         LockedError
-            If another program writes to the catalogue; nothing is published then either.
+            If another program writes to the catalogue, or has published although this one holds the lock;
+            nothing is published then either.
         """
         published.refuse_log(self.root)  # before anything is moved, and once more before the catalogue is
         self._check()
@@ -275,11 +277,12 @@ class Transaction:
         }
         try:
             self.staging.move([final for final in self.staging.folders if final in wanted])
-            catalogue.write(self.con, self.root, self.staging.scratch)
+            catalogue.write(self.con, self.root, self.staging.scratch, self._stamp)
         except BaseException:
             self.staging.remove_moved(named_folders(self.root))
             raise
         self.staging.forget_moves()
+        self._stamp = published.stamp(self.root)
         self._is_published = True
 
     def _check(self) -> None:

@@ -101,7 +101,7 @@ def _unnamed_structures(root: Path) -> list[Path]:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """Yield the folders of the lake, and staging folders that were never born."""
+    """Yield the folders of the lake, and what was begun in staging and has no owner."""
     for table in sorted((root / layout.LAKE).glob("*")):
         if table.name == layout.EMBEDDINGS:
             # No table of the catalogue: kept until somebody takes them away, except what is half written.
@@ -110,3 +110,5 @@ def _folders(root: Path) -> Iterator[Path]:
         for child in sorted(table.iterdir()):
             yield from sorted(child.iterdir()) if child.name.startswith("sae=") else [child]
     yield from sorted((root / layout.STAGING).glob("new-*"))
+    # Finished parts of an encoding that nobody came back to.
+    yield from sorted((root / layout.STAGING / layout.ENCODED).glob("*/*"))
