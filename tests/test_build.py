@@ -425,7 +425,8 @@ def test_every_mart_of_the_contract_is_built() -> None:
         "training_metrics",
     }  # by models, on demand, from a sample or aside: not by a build
     of_commands = {
-        "control_excess", "feature_rules", "feature_structure", "interpretation_predictions",
+        "control_excess", "encoding_failures", "encoding_plans", "feature_rules", "feature_structure",
+        "interpretation_predictions",
         "interpretation_prompts", "interpretation_verdicts", "interpretations", "pair_evidence",
         "steering_controls", "steering_effects", "steering_features", "steering_probabilities",
         "steering_runs", "steering_samples", "suggestion_counts", "suggestion_trials", "suggestions",
