@@ -25,6 +25,14 @@ class Bar(Protocol):
     def describe(self, text: str) -> None:
         """Change the text before the bar."""
 
+    def expect(self, amount: float) -> None:
+        """Say that there are `amount` more units than was known."""
+
+
+def _speed(rate: float) -> str:
+    """Return a rate as people read it: what is slow is not 0."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+
 
 class _Rate(ProgressColumn):
     """Units per second."""
@@ -36,7 +44,7 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Show the speed of one task."""
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} {self._unit}/s" if speed else "")
+        return Text(f"{_speed(speed)} {self._unit}/s" if speed else "")
 
 
 class _RichBar:
@@ -49,6 +57,10 @@ class _RichBar:
 
     def describe(self, text: str) -> None:
         self._progress.update(self._task, description=text)
+
+    def expect(self, amount: float) -> None:
+        total = self._progress.tasks[self._task].total
+        self._progress.update(self._task, total=None if total is None else total + amount)
 
 
 class _PlainBar:
@@ -68,6 +80,10 @@ class _PlainBar:
         self._text = text
         self._say_if_due()
 
+    def expect(self, amount: float) -> None:
+        if self._total is not None:
+            self._total += amount
+
     def _say_if_due(self) -> None:
         now = time.monotonic()
         if now < self._due:
@@ -79,7 +95,7 @@ class _PlainBar:
         if self._total is not None and rate > 0:
             left = f", about {(self._total - self._done) / rate:,.0f} s left"
         print(
-            f"{self._text}: {self._done:,.0f}{of} {self._unit}, {rate:,.0f} {self._unit}/s{left}",
+            f"{self._text}: {self._done:,.0f}{of} {self._unit}, {_speed(rate)} {self._unit}/s{left}",
             file=sys.stderr, flush=True,
         )  # fmt: skip
 

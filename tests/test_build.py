@@ -12,7 +12,7 @@ import small
 
 from interplm_wh import build, commands, remove, schema, store
 from interplm_wh.ask import info, report, verify
-from interplm_wh.build import blocks, marts
+from interplm_wh.build import blocks, marts, plan
 from interplm_wh.errors import CheckError, InputError, NotThereError
 
 MARTS = [mart.name for mart in marts.ordered()]
@@ -149,6 +149,25 @@ def test_blocks_and_chunks_of_any_size_give_the_same_rows(
     monkeypatch.setattr(blocks.blocks, "__kwdefaults__", limits)
     build.build(paths[1], **SCORE)
     assert rows_of(paths[0]) == rows_of(paths[1])
+
+
+def test_a_chunk_reads_only_the_files_that_name_its_proteins(path: Path) -> None:
+    add_more(path, 7)
+    with store.write(path, command="test") as tx:
+        blocks.focus(tx, "a")
+        names = [folder for folder, _ in plan.folders_of(tx.con, "activations", "a")]
+        chunks = [chunk for block in blocks.blocks(tx, "a", names, chunk_rows=1) for chunk in block.chunks]
+        assert len(chunks) > 1 and all(len(chunk.listed) == 1 for chunk in chunks)
+        assert {file for chunk in chunks for file in chunk.listed} == {
+            str(file) for folder in tx.folder_paths("encodings", sae="a") for file in folder.iterdir()
+        }
+        for chunk in chunks:
+            blocks.restrict(tx, "a", chunk)
+            found = tx.con.execute(
+                "select sum(n_activations)::bigint, sum(n_residues) from encodings"
+            ).fetchall()
+            assert found == [(chunk.n_rows, chunk.n_residues)]
+            assert tx.con.execute("select count(*) from activations").fetchall() == [(chunk.n_rows,)]
 
 
 def test_annotations_that_changed_for_old_proteins_are_counted_anew(path: Path) -> None:

@@ -296,12 +296,28 @@ def test_what_is_registered_on_the_way_gives_the_same_bytes(
         both(warehouse, plm, relu)
     encode(once, ["relu"], device="cpu")
     monkeypatch.setattr(register, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(register, "INTERVAL_SHARE", 0.0)
     monkeypatch.setattr(register, "_SHARE", 1e9)
     encode(often, ["relu"], device="cpu")
     folders = rows(often, "select count(*) from folders where table_name = 'activations'")
     assert folders == [(len(part_digests(often, "relu")),)]
     assert part_digests(often, "relu") == part_digests(once, "relu")
     assert verify(often).is_sound
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_long_run_registers_less_often(
+    warehouse: Path, plm: Path, relu: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(warehouse, some_proteins(9))
+    both(warehouse, plm, relu)
+    monkeypatch.setattr(register, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(register, "_SHARE", 1e9)
+    monkeypatch.setattr(register, "INTERVAL_SHARE", 1e6)
+    encode(warehouse, ["relu"], device="cpu")
+    assert len(part_digests(warehouse, "relu")) > 2
+    # Nothing is old enough for a second publish before the last.
+    assert rows(warehouse, "select count(*) <= 2 from folders where table_name = 'activations'") == [(True,)]
 
 
 # -- what is refused ---------------------------------------------------------------------------------

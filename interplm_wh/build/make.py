@@ -23,6 +23,9 @@ from interplm_wh.store.rows import value
 # Tables that have a row for nearly every key (a letter and a feature). Others are slower in an array.
 _DENSE = frozenset({"block_letters"})
 
+# What a chunk takes, in tables that are merged.
+_STEPS_OF_A_CHUNK = 5
+
 
 def parameters(con: duckdb.DuckDBPyConnection, sae: str) -> dict[str, Any]:
     """Return the values that the SQL files of the marts may ask for."""
@@ -77,7 +80,8 @@ def _count_blocks(
     wanted = plan.passes(steps)
     cut = {one: blocks.blocks(tx, sae, one.folders) for one in wanted}
     n_chunks = sum(len(block.chunks) for found in cut.values() for block in found)
-    numbers = iter(range(n_chunks))
+    numbers, reached = iter(range(n_chunks)), -1
+    bar.expect(_STEPS_OF_A_CHUNK * n_chunks)
     for one, wanting in wanted.items():
         folders = {mart.name: block_folder(tx, mart, sae) for mart in wanting}
         with blocks.only_sources(tx, one.sources):
@@ -86,6 +90,8 @@ def _count_blocks(
                     path = folders[mart.name] / f"part-{number}.parquet"
                     written[mart.name].append(_write_block(tx, mart, bound, path))
                     bar.describe(f"{sae}: counting activations, part {number + 1} of {n_chunks}")
+                    bar.advance(_STEPS_OF_A_CHUNK * (number - reached))
+                    reached = number
         blocks.focus(tx, sae, only=["activations", "encodings"])
     return written
 

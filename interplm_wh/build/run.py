@@ -172,7 +172,7 @@ def run(
         saes = [sae for (sae,) in rows]
     todo = [mart for mart in marts.ordered() if wanted is None or mart.name in wanted]
     steps: list[plan.Step] = []
-    with progress.track("building", total=len(saes) * len(todo), unit="tables") as bar:
+    with progress.track("building", total=len(saes) * len(todo), unit="steps") as bar:
         for sae in saes:
             blocks.focus(tx, sae)
             try:

@@ -29,6 +29,9 @@ from interplm_wh.store.rows import value
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 10.0
+INTERVAL_SHARE = 0.01
+"""Of the time that a run has taken, at least, between two publishes: each leaves a folder for good, and a
+run of days would leave tens of thousands. What waits is not lost, whatever happens."""
 LAST_WAIT_SECONDS = 86_400.0
 INTERRUPTED_WAIT_SECONDS = 10.0
 _TURN_SECONDS = 1.0
@@ -101,6 +104,7 @@ class Registrar:
     discarded: dict[str, int] = field(default_factory=dict)
     _is_planned: bool = False
     _failed: list[Failure] = field(default_factory=list)
+    _started: float = field(default_factory=time.monotonic)
     _due: float = field(default_factory=lambda: time.monotonic() + INTERVAL_SECONDS)
 
     def failed(self, failure: Failure) -> None:
@@ -118,13 +122,14 @@ class Registrar:
         if time.monotonic() < self._due:
             return
         age = time.time() - (self.root / layout.CATALOGUE).stat().st_mtime
-        if age < INTERVAL_SECONDS:
-            self._due = time.monotonic() + min(INTERVAL_SECONDS, INTERVAL_SECONDS - age)
+        interval = self._interval()
+        if age < interval:
+            self._due = time.monotonic() + min(interval, interval - age)
             return
         try:
             self.register(wait_seconds=0)
         except LockedError as error:
-            self._due = time.monotonic() + INTERVAL_SECONDS
+            self._due = time.monotonic() + interval
             log.info("not registered yet: %s", error)
 
     def _begin(self) -> None:
@@ -191,7 +196,11 @@ class Registrar:
                 self._remove(entry)
         self._failed, self._is_planned = [], True
         now = time.monotonic()
-        self._due = now + max(INTERVAL_SECONDS, (now - started) / _SHARE)
+        self._due = now + max(self._interval(), (now - started) / _SHARE)
+
+    def _interval(self) -> float:
+        """Return the seconds from one publish to the next, by this or another worker."""
+        return max(INTERVAL_SECONDS, INTERVAL_SHARE * (time.monotonic() - self._started))
 
     def _refuse_changed(self, tx: Transaction) -> None:
         """Refuse parts of an SAE that is not what it was, and take them away."""

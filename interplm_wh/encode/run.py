@@ -118,8 +118,9 @@ def encode(
 ) -> EncodeReport:
     """Encode every protein that an SAE has not encoded yet; SAEs of one PLM share its passes.
 
-    What is finished is registered every ten seconds or so, on Ctrl-C, and at the end. A run that was
-    cut off is continued by the next, with the same files as if it had not been; so are several at once.
+    What is finished is registered every ten seconds, less often in a long run, on Ctrl-C, and at the end.
+    A run that was cut off is continued by the next, with the same files as if it had not been; so are
+    several at once.
 
     Parameters
     ----------
