@@ -73,6 +73,19 @@ def test_without_publish_nothing_happened(warehouse: Path) -> None:
     assert staged(warehouse) == []
 
 
+def test_keys_of_an_earlier_publish_are_not_given_again(warehouse: Path) -> None:
+    with store.write(warehouse, command="test") as tx:
+        small.add_proteins(tx, 3)
+        tx.publish()
+    with store.write(warehouse, command="test") as tx:
+        folder = tx.new_folder("proteins")
+        tx.write_query(folder, small.PROTEINS, {"first": 1, "n": 4})
+        tx.append(folder)
+        with pytest.raises(CheckError, match=r"\(protein_id\) is unique, but 2"):
+            tx.publish()
+    assert n_proteins(warehouse) == 3
+
+
 def test_rows_that_break_their_schema_are_not_published(warehouse: Path) -> None:
     with store.write(warehouse, command="test") as tx:
         small.add_proteins(tx, 3)

@@ -61,13 +61,23 @@ def broken_rules(con: duckdb.DuckDBPyConnection, table: Table, relation: str) ->
     return found
 
 
-def key_check(table: Table, relation: str) -> Check:
-    """Return the check that the grain of a relation is unique."""
+def key_check(table: Table, relation: str, *, new: str | None = None) -> Check:
+    """Return the check that the grain of a relation is unique.
+
+    Parameters
+    ----------
+    new : str, optional
+        The rows of the relation whose keys are looked at: the others were when they were new, and of a
+        large table they would not fit into memory.
+    """
     grain = ", ".join(quote_identifier(c) for c in table.grain)
+    among = relation
+    if new is not None and not any(table.column(c).nullable for c in table.grain):  # NULL joins nothing
+        among = f"{relation} semi join {new} as new_rows using ({grain})"
     return Check(
         table.name,
         f"({', '.join(table.grain)}) is unique",
-        f"select count(*) from (select 1 from {relation} group by {grain} having count(*) > 1)",  # noqa: S608
+        f"select count(*) from (select 1 from {among} group by {grain} having count(*) > 1)",  # noqa: S608
     )
 
 
@@ -98,7 +108,7 @@ def run(con: duckdb.DuckDBPyConnection, table: Table, rows: str, *, keys_of: str
     rows : str
         The relation whose values and references are checked, quoted.
     keys_of : str, optional
-        The relation whose grain must be unique.
+        The relation whose grain must be unique; it holds `rows`.
 
     Returns
     -------
@@ -109,7 +119,8 @@ def run(con: duckdb.DuckDBPyConnection, table: Table, rows: str, *, keys_of: str
     first = row_checks(table, rows)
     if first is not None and _count(con, first.sql):
         faults += broken_rules(con, table, rows)
-    found = [*reference_checks(table, rows), *([key_check(table, keys_of)] if keys_of else [])]
+    keys = [key_check(table, keys_of, new=None if keys_of == rows else rows)] if keys_of else []
+    found = [*reference_checks(table, rows), *keys]
     for check in found:
         n_rows = _count(con, check.sql)
         if n_rows:

@@ -305,11 +305,12 @@ class Transaction:
             )
 
     def _folder_faults(self, table: schema.Table, folders: Sequence[Path]) -> list[str]:
-        """Check what is new; only keys, where files do not hold them by their order, against all rows."""
+        """Check what is new; keys, where files do not hold them by their order, against all rows as well."""
         if not any(any(folder.glob("*.parquet")) for folder in folders):
             return []
         rows = f"({layout.view_select(table, folders)})"
-        keys_of: str | None = rows if table.name in _UNIQUE_IN_FOLDER else quote_identifier(table.name)
+        is_alone = table.name in _UNIQUE_IN_FOLDER or set(folders) >= set(self.folder_paths(table.name))
+        keys_of: str | None = rows if is_alone else quote_identifier(table.name)
         if table.name in ordered.UNIQUE_BY_ORDER:
             keys_of = None
         faults = checks.run(self.con, table, rows, keys_of=keys_of)
