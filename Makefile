@@ -56,7 +56,7 @@ bench: .venv/installed-test
 
 # What takes hours: a billion activations, what is added to 192 million, the cost model.
 bench-large: .venv/installed-test
-	$(BIN)/python -m benchmarks large append cost
+	$(BIN)/python -m benchmarks large append cost encoding-cost
 
 clean:
 	rm -rf .venv .venv-moto $(DEMO) $(REPORTS)

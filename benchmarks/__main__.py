@@ -8,6 +8,7 @@ from benchmarks import (
     append,
     cost,
     encoding,
+    encoding_cost,
     evidence,
     ingest,
     lake,
@@ -30,7 +31,7 @@ ALL = {
     "lake": lake.main, "pages": pages.main,
 }  # fmt: skip
 # Hours, and tens of gigabytes of disk: `make bench-large`.
-LARGE = {"append": append.main, "cost": cost.main, "large": large.main}
+LARGE = {"append": append.main, "cost": cost.main, "encoding-cost": encoding_cost.main, "large": large.main}
 
 
 def main(names: list[str]) -> int:
