@@ -14,6 +14,8 @@ from interplm_wh.build import marts
 from interplm_wh.quote import quote_identifier
 
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MetaspaceSize=256m"
+# The same for Spark in a process that a test starts.
+ENVIRONMENT = {"SPARK_SUBMIT_OPTS": _JAVA}
 # For a Java that ends soon: what it runs is compiled quickly rather than well.
 SHORT = {
     "spark.default.parallelism": "2",

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -157,21 +158,24 @@ def test_files_are_sorted_and_hold_ranges_of_their_own(local: None, tmp_path: Pa
         written = files.write_sorted(rows, table, tmp_path, name="part-0", n_tasks=3, scratch=tmp_path)
         none = files.write_sorted(rows.limit(0), table, tmp_path, name="part-1", n_tasks=1, scratch=tmp_path)
     assert [path.name for path in written] == ["part-0-0.parquet", "part-0-1.parquet", "part-0-2.parquet"]
-    last = (-1, -1)
+    ends: list[tuple[int, int]] = []
+    bounds: list[tuple[int, int]] = []
     for path in written:
         assert ordered.order_fault(path, table) is None
         found = pq.read_table(path)
         assert [(f.name, f.type) for f in found.schema] == [(f.name, f.type) for f in table.arrow]
-        assert (found["feature"][0].as_py(), found["protein_id"][0].as_py()) > last
-        last = (found["feature"][-1].as_py(), found["protein_id"][-1].as_py())
+        ends += [(found["feature"][i].as_py(), found["protein_id"][i].as_py()) for i in (0, -1)]
         metadata = pq.read_metadata(path)
         groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
         assert all(group.num_rows <= ROW_GROUP_ROWS for group in groups)
-        assert len(groups) > 1
-        assert all(group.column(0).statistics.has_min_max for group in groups)
         assert {group.column(0).compression for group in groups} == {"ZSTD"}
-        first = groups[0].column(0).statistics
-        assert first.max - first.min < 49  # a feature's rows are found without reading all
+        features = [group.column(0).statistics for group in groups]
+        bounds += [(found.min, found.max) for found in features]
+    assert all(a < b for a, b in pairwise(ends))  # no key in two files
+    assert all(a[1] <= b[0] for a, b in pairwise(bounds))
+    n_read = [sum(low <= feature <= high for low, high in bounds) for feature in range(50)]
+    assert len(bounds) >= 6
+    assert all(1 <= n <= 2 for n in n_read)  # 8,000 rows of a feature are found without reading the rest
     assert sum(pq.read_metadata(path).num_rows for path in written) == 400_000
     assert [pq.read_metadata(path).num_rows for path in none] == [0]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(p.name for p in [*written, *none])
@@ -195,7 +199,7 @@ def test_a_killed_build_leaves_the_warehouse_as_it_was_and_nothing_runs_on(tmp_p
     own = tmp_path / "temporary"
     own.mkdir()
     env = {
-        **os.environ, "TMPDIR": str(own), "SPARK_LOCAL_DIRS": str(own),
+        **os.environ, **spark_tables.ENVIRONMENT, "TMPDIR": str(own), "SPARK_LOCAL_DIRS": str(own),
         "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={own} -XX:-UsePerfData",
     }  # fmt: skip
     words = ["-w", str(path), "build", "--engine", "spark", "--master", LOCAL]
