@@ -19,7 +19,7 @@ ENVIRONMENT = {"SPARK_SUBMIT_OPTS": _JAVA}
 # For a Java that ends soon: what it runs is compiled quickly rather than well.
 SHORT = {
     "spark.default.parallelism": "2",
-    "spark.driver.extraJavaOptions": f"{_JAVA} -Xms1400m -Xmn1g",
+    "spark.driver.extraJavaOptions": f"{_JAVA} -Xms1600m -Xmn700m",
     "spark.executor.extraJavaOptions": f"{_JAVA} -Xms600m -Xmn350m",
 }
 # For a few rows: no code is generated, which takes longer than to run it.

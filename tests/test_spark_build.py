@@ -42,7 +42,7 @@ SCORE = {"min_residues": 5, "min_domains": 3}
 @pytest.fixture(scope="module")
 def local() -> Iterator[None]:
     """Spark in this process, which builds then use."""
-    with session(LOCAL, settings=spark_tables.TINY):
+    with session(LOCAL, settings=spark_tables.SHORT):
         yield
 
 

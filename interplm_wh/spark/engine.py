@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # so many, as long as there are cores to run them.
 _TASK_ROWS = 2_000_000
 _SMALL_TASK_ROWS = 200_000
+# Fewer rows are counted sooner than code for them is compiled, or a plan is made again after each step.
+_SMALL_ROWS = 300_000
 # A relation that is smaller than this is sent to every worker instead of shuffled.
 _BROADCAST = "64m"
 _ANALYSED: WeakSet[SparkContext] = WeakSet()
@@ -149,7 +151,7 @@ class SparkEngine:
         """Write the rows that marts have of one block."""
         relations = Relations(self.spark, tx, values["sae"])
         bound = {**values, "first_protein": block.first_protein, "last_protein": block.last_protein}
-        self._cut_shuffles(block.n_rows)
+        self._suit(block.n_rows)
         with relations.restricted(block, sources):
             relations.lay([mart.partial or mart.final for mart in wanting], bound)
             for mart in wanting:
@@ -179,7 +181,7 @@ class SparkEngine:
     ) -> None:
         """Write all rows of a mart; see `Engine`."""
         relations = Relations(self.spark, tx, values["sae"])
-        self._cut_shuffles(_n_inputs(tx, mart, values["sae"]) + sum(map(files.n_rows, [*old, *written])))
+        self._suit(_n_inputs(tx, mart, values["sae"]) + sum(map(files.n_rows, [*old, *written])))
         given = [mart.name + marts.PARTIAL]
         with legible(f"{values['sae']}: {mart.name}"), relations.keeping():
             relations.lay([mart.final], values, given=given)
@@ -199,10 +201,15 @@ class SparkEngine:
                 scratch=scratch(tx),
             )
 
-    def _cut_shuffles(self, n_rows: int) -> None:
+    def _suit(self, n_rows: int) -> None:
+        """Set what depends on how many rows are read."""
         n_cores = self.spark.sparkContext.defaultParallelism
-        n_tasks = max(n_rows / _TASK_ROWS, min(n_cores, n_rows / _SMALL_TASK_ROWS), 1)
-        self.spark.conf.set("spark.sql.shuffle.partitions", math.ceil(n_tasks))
+        n_tasks = math.ceil(max(n_rows / _TASK_ROWS, min(n_cores, n_rows / _SMALL_TASK_ROWS), 1))
+        is_small = n_rows < _SMALL_ROWS
+        self.spark.conf.set("spark.sql.shuffle.partitions", n_tasks)
+        self.spark.conf.set("spark.sql.adaptive.enabled", not is_small)
+        self.spark.conf.set("spark.sql.codegen.wholeStage", not is_small)
+        self.spark.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if is_small else "FALLBACK")
 
 
 def _n_inputs(tx: Transaction, mart: marts.Mart, sae: str) -> int:

@@ -38,6 +38,8 @@ _STATIC = {
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "WARN",
     "spark.sql.catalogImplementation": "in-memory",
+    # Each sort and each hash table takes at least one page and fills it with zeros; by default 64 MB.
+    "spark.buffer.pageSize": "4m",
 }
 # Those of one session. ANSI: an overflow or a bad cast fails, as on DuckDB, and is not NULL.
 _SQL = {
@@ -45,7 +47,6 @@ _SQL = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.adaptive.enabled": "true",
 }
 
 
