@@ -181,8 +181,12 @@ def test_a_master_that_never_answers_is_given_up_and_spark_starts_again(mute: in
             legible("counting"),
         ):
             spark.sql("select 1 / 0").collect()
-        java = spark.sparkContext._gateway.proc.pid
-    assert not Path(f"/proc/{java}").exists()
+        os.kill(spark.sparkContext._gateway.proc.pid, signal.SIGKILL)
+        with (
+            pytest.raises(EngineError, match="counting: Spark gave up: its Java process ended"),
+            legible("counting"),
+        ):
+            spark.sql("select 1").collect()
 
 
 def test_a_master_without_workers_is_said_to_have_none(tmp_path: Path) -> None:
