@@ -13,12 +13,14 @@ from interplm_wh import schema, store
 from interplm_wh.build import marts
 from interplm_wh.quote import quote_identifier
 
-_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xms600m -XX:MetaspaceSize=256m"
+_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MetaspaceSize=256m"
+# The same for Spark in a process that a test starts.
+ENVIRONMENT = {"SPARK_SUBMIT_OPTS": _JAVA}
 # For a Java that ends soon: what it runs is compiled quickly rather than well.
 SHORT = {
     "spark.default.parallelism": "2",
-    "spark.driver.extraJavaOptions": _JAVA,
-    "spark.executor.extraJavaOptions": _JAVA,
+    "spark.driver.extraJavaOptions": f"{_JAVA} -Xms1600m -Xmn700m",
+    "spark.executor.extraJavaOptions": f"{_JAVA} -Xms600m -Xmn350m",
 }
 # For a few rows: no code is generated, which takes longer than to run it.
 TINY = {**SHORT, "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}

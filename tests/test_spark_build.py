@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import small
 
-from interplm_wh import build, commands, remove, schema, store
+from interplm_wh import build, commands, schema, store
 from interplm_wh.ask import info, verify
 from interplm_wh.build import marts
 from interplm_wh.errors import EngineError
@@ -32,17 +32,18 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 LOCAL = "local[2]"
 MARTS = [mart.name for mart in marts.ordered()]
 PER_BLOCK = [mart.name for mart in marts.ordered() if mart.is_per_block and mart.name != "features"]
-# Of their blocks alone, so that new proteins are all that is read.
-COUNTED_ONCE = ("concept_bands", "concept_support", "protein_features", "source_firing")
-READ_ANNOTATIONS = ("concept_bands", "concept_support", "heldout_pairs", "source_firing")
+COUNTED_BY_SOURCE = ("concept_bands", "concept_support", "source_firing")
+READ_ANNOTATIONS = (*COUNTED_BY_SOURCE, "heldout_pairs")
 SCORE = {"min_residues": 5, "min_domains": 3}
 
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[None]:
     """Spark in this process, which builds then use."""
-    with session(LOCAL, settings=spark_tables.TINY):
+    with session(LOCAL, settings=spark_tables.SHORT) as spark:
+        java = spark.sparkContext._gateway.proc.pid
         yield
+    assert not psutil.pid_exists(java)
 
 
 @pytest.mark.usefixtures("local")
@@ -59,13 +60,9 @@ def test_golden_tables_are_the_same_on_spark(golden_warehouse: Path, tmp_path: P
 
 @pytest.mark.usefixtures("local")
 def test_demo_tables_are_the_same_on_spark(demo_warehouse: Path, tmp_path: Path) -> None:
-    ours = spark_tables.unbuilt(demo_warehouse, tmp_path / "ours")
-    # Its neurons fire on all residues: fourteen million rows, seven times those of all other SAEs.
-    remove.remove_sae(ours, "demo-neurons")
-    theirs = Path(shutil.copytree(ours, tmp_path / "theirs"))
-    build.build(ours)
+    theirs = spark_tables.unbuilt(demo_warehouse, tmp_path / "w")
     build.build(theirs, engine="spark", master=LOCAL)
-    spark_tables.assert_same_tables(ours, theirs)
+    spark_tables.assert_same_tables(demo_warehouse, theirs)
     assert build.build(theirs).rebuilt == ()
 
 
@@ -83,15 +80,15 @@ def test_each_engine_goes_on_from_the_other_and_makes_only_what_is_new(tmp_path:
 
     append(theirs, 7)
     with unreadable(theirs, folders_of(theirs, "activations")[:-1]):
-        made = build.build(theirs, select=COUNTED_ONCE, engine="spark", master=LOCAL)
-    assert sorted(made.appended) == sorted(f"a/{name}" for name in COUNTED_ONCE)
-    build.build(theirs)
+        made = build.build(theirs, engine="spark", master=LOCAL)
+    assert sorted(made.appended) == sorted(f"a/{name}" for name in PER_BLOCK)
 
     add_layer(theirs)
     add_source(theirs, tmp_path)
     made = build.build(theirs, select=READ_ANNOTATIONS, engine="spark", master=LOCAL)
+    assert sorted(made.appended) == sorted(f"a/{name}" for name in COUNTED_BY_SOURCE)
     of_layer = {f"b/{name}" for name in ("features", *READ_ANNOTATIONS)}
-    assert {*made.rebuilt, *made.appended} == of_layer | {f"a/{name}" for name in READ_ANNOTATIONS}
+    assert set(made.rebuilt) == of_layer | {"a/heldout_pairs"}
     made = build.build(theirs)
     assert {name.partition("/")[0] for name in (*made.rebuilt, *made.appended)} == {"b"}
 
@@ -157,21 +154,24 @@ def test_files_are_sorted_and_hold_ranges_of_their_own(local: None, tmp_path: Pa
         written = files.write_sorted(rows, table, tmp_path, name="part-0", n_tasks=3, scratch=tmp_path)
         none = files.write_sorted(rows.limit(0), table, tmp_path, name="part-1", n_tasks=1, scratch=tmp_path)
     assert [path.name for path in written] == ["part-0-0.parquet", "part-0-1.parquet", "part-0-2.parquet"]
-    last = (-1, -1)
+    ends: list[tuple[int, int]] = []
+    bounds: list[tuple[int, int]] = []
     for path in written:
         assert ordered.order_fault(path, table) is None
         found = pq.read_table(path)
         assert [(f.name, f.type) for f in found.schema] == [(f.name, f.type) for f in table.arrow]
-        assert (found["feature"][0].as_py(), found["protein_id"][0].as_py()) > last
-        last = (found["feature"][-1].as_py(), found["protein_id"][-1].as_py())
+        ends += [(found["feature"][i].as_py(), found["protein_id"][i].as_py()) for i in (0, -1)]
         metadata = pq.read_metadata(path)
         groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
         assert all(group.num_rows <= ROW_GROUP_ROWS for group in groups)
-        assert len(groups) > 1
-        assert all(group.column(0).statistics.has_min_max for group in groups)
         assert {group.column(0).compression for group in groups} == {"ZSTD"}
-        first = groups[0].column(0).statistics
-        assert first.max - first.min < 49  # a feature's rows are found without reading all
+        features = [group.column(0).statistics for group in groups]
+        bounds += [(found.min, found.max) for found in features]
+    assert all(a < b for a, b in pairwise(ends))  # no key in two files
+    assert all(a[1] <= b[0] for a, b in pairwise(bounds))
+    n_read = [sum(low <= feature <= high for low, high in bounds) for feature in range(50)]
+    assert len(bounds) >= 6
+    assert all(1 <= n <= 2 for n in n_read)  # 8,000 rows of a feature are found without reading the rest
     assert sum(pq.read_metadata(path).num_rows for path in written) == 400_000
     assert [pq.read_metadata(path).num_rows for path in none] == [0]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(p.name for p in [*written, *none])
@@ -195,7 +195,7 @@ def test_a_killed_build_leaves_the_warehouse_as_it_was_and_nothing_runs_on(tmp_p
     own = tmp_path / "temporary"
     own.mkdir()
     env = {
-        **os.environ, "TMPDIR": str(own), "SPARK_LOCAL_DIRS": str(own),
+        **os.environ, **spark_tables.ENVIRONMENT, "TMPDIR": str(own), "SPARK_LOCAL_DIRS": str(own),
         "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={own} -XX:-UsePerfData",
     }  # fmt: skip
     words = ["-w", str(path), "build", "--engine", "spark", "--master", LOCAL]

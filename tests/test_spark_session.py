@@ -18,6 +18,7 @@ from interplm_wh.cli import main
 from interplm_wh.errors import EngineError, InputError
 from interplm_wh.spark.java import require_java
 from interplm_wh.spark.session import legible, session
+from tests import spark_tables
 from tests.spark_cluster import cluster
 
 pytestmark = pytest.mark.spark
@@ -180,8 +181,12 @@ def test_a_master_that_never_answers_is_given_up_and_spark_starts_again(mute: in
             legible("counting"),
         ):
             spark.sql("select 1 / 0").collect()
-        java = spark.sparkContext._gateway.proc.pid
-    assert not Path(f"/proc/{java}").exists()
+        os.kill(spark.sparkContext._gateway.proc.pid, signal.SIGKILL)
+        with (
+            pytest.raises(EngineError, match="counting: Spark gave up: its Java process ended"),
+            legible("counting"),
+        ):
+            spark.sql("select 1").collect()
 
 
 def test_a_master_without_workers_is_said_to_have_none(tmp_path: Path) -> None:
@@ -199,7 +204,8 @@ def test_the_command_builds_on_spark_with_nothing_but_its_report_on_standard_out
     command = [sys.executable, "-m", "interplm_wh", "-w", str(path), "build", "--engine", "spark"]
     found = subprocess.run(
         [*command, "--master", "local[2]", "--select", "feature_stats"],
-        capture_output=True, text=True, check=False, env=dict(os.environ),
+        capture_output=True, text=True, check=False,
+        env={**os.environ, **spark_tables.ENVIRONMENT},
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     assert found.stdout.splitlines()[-1] == "tables: 3 built, 0 extended, 0 unchanged"

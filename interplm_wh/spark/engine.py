@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from interplm_wh import schema, sqlfile
 from interplm_wh.build import blocks, marts, plan
@@ -21,14 +22,18 @@ from interplm_wh.store import Transaction, layout
 from interplm_wh.store.rows import value
 
 if TYPE_CHECKING:
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
 # Tasks of a shuffle: at most so many activations for each, few enough to sort in the memory of one; down to
 # so many, as long as there are cores to run them.
 _TASK_ROWS = 2_000_000
 _SMALL_TASK_ROWS = 200_000
+# Fewer rows are counted sooner than code for them is compiled, or a plan is made again after each step.
+_SMALL_ROWS = 300_000
 # A relation that is smaller than this is sent to every worker instead of shuffled.
 _BROADCAST = "64m"
+_ANALYSED: WeakSet[SparkContext] = WeakSet()
 # Hadoop takes these for patterns in the names of files.
 _NOT_IN_PATHS = "{}"
 
@@ -55,8 +60,11 @@ def open_engine(master: str | None, root: Path) -> Iterator[SparkEngine]:
         )
     portable.require()
     with session(master) as spark:
-        with legible("sql/marts"):
-            require_analysed(spark)
+        # Once for each Spark: a process may build again with the one that it has running.
+        if spark.sparkContext not in _ANALYSED:
+            with legible("sql/marts"):
+                require_analysed(spark)
+            _ANALYSED.add(spark.sparkContext)
         spark.conf.set("spark.sql.autoBroadcastJoinThreshold", _BROADCAST)
         yield SparkEngine(spark)
 
@@ -143,7 +151,7 @@ class SparkEngine:
         """Write the rows that marts have of one block."""
         relations = Relations(self.spark, tx, values["sae"])
         bound = {**values, "first_protein": block.first_protein, "last_protein": block.last_protein}
-        self._cut_shuffles(block.n_rows)
+        self._suit(block.n_rows)
         with relations.restricted(block, sources):
             relations.lay([mart.partial or mart.final for mart in wanting], bound)
             for mart in wanting:
@@ -173,7 +181,7 @@ class SparkEngine:
     ) -> None:
         """Write all rows of a mart; see `Engine`."""
         relations = Relations(self.spark, tx, values["sae"])
-        self._cut_shuffles(_n_activations(tx))
+        self._suit(_n_inputs(tx, mart, values["sae"]) + sum(map(files.n_rows, [*old, *written])))
         given = [mart.name + marts.PARTIAL]
         with legible(f"{values['sae']}: {mart.name}"), relations.keeping():
             relations.lay([mart.final], values, given=given)
@@ -193,11 +201,27 @@ class SparkEngine:
                 scratch=scratch(tx),
             )
 
-    def _cut_shuffles(self, n_rows: int) -> None:
+    def _suit(self, n_rows: int) -> None:
+        """Set what depends on how many rows are read."""
         n_cores = self.spark.sparkContext.defaultParallelism
-        n_tasks = max(n_rows / _TASK_ROWS, min(n_cores, n_rows / _SMALL_TASK_ROWS), 1)
-        self.spark.conf.set("spark.sql.shuffle.partitions", math.ceil(n_tasks))
+        n_tasks = math.ceil(max(n_rows / _TASK_ROWS, min(n_cores, n_rows / _SMALL_TASK_ROWS), 1))
+        is_small = n_rows < _SMALL_ROWS
+        self.spark.conf.set("spark.sql.shuffle.partitions", n_tasks)
+        self.spark.conf.set("spark.sql.adaptive.enabled", not is_small)
+        self.spark.conf.set("spark.sql.codegen.wholeStage", not is_small)
+        self.spark.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN" if is_small else "FALLBACK")
 
 
-def _n_activations(tx: Transaction) -> int:
-    return int(value(tx.con, "select coalesce(sum(n_activations), 0)::bigint from encodings"))
+def _n_inputs(tx: Transaction, mart: marts.Mart, sae: str) -> int:
+    """Return how many rows there are of the tables that a merge reads."""
+    tables = [name for name in marts.resolve(mart.final.inputs) if name != mart.name + marts.PARTIAL]
+    return int(
+        value(
+            tx.con,
+            "select coalesce(sum(p.n_rows), 0)::bigint from parts as p "
+            "inner join folders as f on parse_dirpath(p.path) = f.folder "
+            "where f.is_current and f.table_name in (select unnest($tables::varchar[])) "
+            "and (f.sae is null or f.sae = $sae)",
+            {"tables": tables, "sae": sae},
+        )
+    )

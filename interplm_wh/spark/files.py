@@ -108,7 +108,7 @@ def write_rows(rows: DataFrame, scratch: Path) -> Path:
     folder = scratch / uuid.uuid4().hex
     seen = Observation()
     rows.observe(seen, count(lit(1)).alias("n_rows")).write.options(**_OPTIONS).parquet(str(folder))
-    n_there = _n_rows(folder)
+    n_there = n_rows(folder)
     if n_there != seen.get["n_rows"]:
         raise EngineError(
             f"Spark's workers wrote {seen.get['n_rows']:,} rows, of which {n_there:,} arrived in {folder}: "
@@ -117,7 +117,14 @@ def write_rows(rows: DataFrame, scratch: Path) -> Path:
     return folder
 
 
-def _n_rows(folder: Path) -> int:
+def n_rows(folder: Path) -> int:
+    """Return how many rows the files of a folder have.
+
+    Raises
+    ------
+    EngineError
+        If one of them is not whole.
+    """
     try:
         return sum(pq.read_metadata(path).num_rows for path in folder.glob("*.parquet"))
     except (OSError, pa.ArrowException) as error:

@@ -38,6 +38,8 @@ _STATIC = {
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "WARN",
     "spark.sql.catalogImplementation": "in-memory",
+    # Each sort and each hash table takes at least one page and fills it with zeros; by default 64 MB.
+    "spark.buffer.pageSize": "4m",
 }
 # Those of one session. ANSI: an overflow or a bad cast fails, as on DuckDB, and is not NULL.
 _SQL = {
@@ -45,7 +47,6 @@ _SQL = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.adaptive.enabled": "true",
 }
 
 
@@ -163,14 +164,14 @@ def legible(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (PySparkException, Py4JError) as error:
+    except (PySparkException, Py4JError, ConnectionError) as error:  # the last where Java is gone
         raise EngineError(f"{what}: Spark gave up: {_sentence(error)}") from error
 
 
 def _sentence(error: Exception) -> str:
     from py4j.protocol import Py4JJavaError, Py4JNetworkError
 
-    if isinstance(error, Py4JNetworkError):
+    if isinstance(error, Py4JNetworkError | ConnectionError):
         return "its Java process ended, which it does where memory runs out; see $SPARK_DRIVER_MEMORY"
     text = str(error)
     if isinstance(error, Py4JJavaError):
@@ -230,7 +231,7 @@ def _answering(
         context = SparkContext(conf=conf, gateway=gateway)
         has_answered = True
         SparkSession(context).range(1).count()
-    except (PySparkException, Py4JError) as error:
+    except (PySparkException, Py4JError, ConnectionError) as error:  # the last where Java is gone
         if is_over.is_set() and has_answered:
             raise EngineError(
                 f"the master {master} gave no worker in {wait_seconds:g} s; start one, or wait for those "
