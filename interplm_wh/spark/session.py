@@ -171,7 +171,7 @@ def legible(what: str) -> Iterator[None]:
 def _sentence(error: Exception) -> str:
     from py4j.protocol import Py4JJavaError, Py4JNetworkError
 
-    if isinstance(error, Py4JNetworkError | ConnectionError):
+    if isinstance(error, Py4JNetworkError | ConnectionError) or _is_java_gone():
         return "its Java process ended, which it does where memory runs out; see $SPARK_DRIVER_MEMORY"
     text = str(error)
     if isinstance(error, Py4JJavaError):
@@ -186,6 +186,14 @@ def _sentence(error: Exception) -> str:
         line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")
     ]
     return " ".join(kept)[:400] if kept else type(error).__name__
+
+
+def _is_java_gone() -> bool:
+    """Whether the Java process that was started has ended: what Py4J then says may be anything."""
+    from pyspark import SparkContext
+
+    process = getattr(SparkContext._gateway, "proc", None)
+    return process is not None and process.poll() is not None
 
 
 @contextmanager
