@@ -62,7 +62,9 @@ def _pointed(text: str, root: click.Context) -> str:
     """Return text whose commands are about the warehouse that was named: they are copied as they are."""
     if root.get_parameter_source("warehouse") is not ParameterSource.COMMANDLINE:
         return text
-    words = f"interplm-wh -w {shlex.quote(str(root.params['warehouse']))} "
+    named = root.params["warehouse"]
+    # What is published is changed in a copy, wherever that is pulled to.
+    words = f"interplm-wh -w {'FOLDER' if '://' in str(named) else shlex.quote(str(named))} "
     return re.sub(rf"\binterplm-wh (?=(?:{'|'.join(cli.commands)})\b)", lambda _: words, text)
 
 

@@ -468,6 +468,26 @@ def test_failures_of_several_saes_and_shards_are_kept_until_they_are_mended(
     assert verify(warehouse).unfinished == ()
 
 
+def test_what_is_meant_is_known_before_the_first_part_is_finished(small: Path) -> None:
+    words = ["-w", str(small), "encode", "--sae", "relu", "--device", "cpu"]
+    kill_at("interplm_wh.encode.work.Work.run", words)
+    assert rows(small, "select count(*) from encodings") == [(0,)]
+    (left,) = verify(small).unfinished
+    assert (left.sae, left.n_planned, left.n_missing) == ("relu", 24, 24)
+
+
+def test_another_number_format_is_warned_of_and_named_in_what_is_to_be_done(
+    small: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    encode(small, ["relu"], device="cpu", share="1/2", dtype="bfloat16")
+    (left,) = verify(small).unfinished
+    assert any("interplm-wh encode --sae relu --dtype bfloat16;" in line for line in left.lines())
+    assert not caplog.records
+    done = encode(small, ["relu"], device="cpu", share="1/2")
+    assert done.lines()[-1] == "nothing was left to encode in the share 1/2"
+    assert "were encoded in bfloat16, these are in float32" in caplog.text
+
+
 def test_one_block_after_the_other_that_fails_ends_the_run(blind: Callable[[dict[str, str]], Path]) -> None:
     warehouse = blind(some_proteins(4) | {f"U{i}": "MKUL" for i in range(20)})
     with pytest.raises(EncodingError, match="stopped after 3 blocks in a row, each tried 3 times"):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import shutil
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import anndata
@@ -108,6 +111,27 @@ def test_a_protein_matrix_has_the_highest_activation_and_what_is_known_of_both(
     assert {int(f) for f in found.var_names[found.var["concept"].notna()]} == named
     assert found.uns["sae"] == "a"
     np.testing.assert_array_equal(found[2:5, [0, 4]].X.toarray(), found.X.toarray()[2:5][:, [0, 4]])
+
+
+def test_a_matrix_for_which_the_disk_has_no_room_is_said_to_be_so(built: Path, small_disk: Path) -> None:
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        filler.write(bytes(8 << 20))
+    os.truncate(small_disk / "filler", (8 << 20) - (16 << 10))
+    command = [
+        sys.executable,
+        "-m",
+        "interplm_wh",
+        "-w",
+        built,
+        "export",
+        "matrix",
+        "a",
+        small_disk / "a.h5ad",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and "No space left on device" in done.stderr
+    assert "free some space" in done.stderr and "Traceback" not in done.stderr
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
 
 def test_splits_and_proteins_choose_rows(built: Path, tmp_path: Path) -> None:

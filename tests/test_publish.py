@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import published
@@ -23,7 +25,8 @@ from interplm_wh.cli import _READ_ANYWHERE, cli
 from interplm_wh.errors import CheckError, InputError, InterplmError, NotThereError
 from interplm_wh.remote import scrub
 from interplm_wh.remote.publish import publish
-from interplm_wh.remote.pull import PULLING, pull
+from interplm_wh.remote.pull import pull
+from interplm_wh.store import layout
 
 NOT_AS_THEY_WERE = ("runs",)  # the paths in their settings are shortened
 
@@ -356,14 +359,14 @@ def test_a_killed_pull_is_no_warehouse_and_goes_on(built: Path, tmp_path: Path) 
     publish(built, tmp_path / "out", lake=True)
     back = tmp_path / "back"
     killed(CHECKOUT, 10, "pull", back, tmp_path / "out")
-    with pytest.raises(NotThereError, match="there is no warehouse"):
+    with pytest.raises(NotThereError, match="a pull of it was interrupted; go on with the same command"):
         commands.query(back, "select 1")
     with pytest.raises(InputError, match="not empty"):
         commands.init(back)
-    assert (back / PULLING).exists()
+    assert (back / layout.PULLING).exists()
     report = pull(back, tmp_path / "out")
     assert 0 < report.n_fetched < report.n_files
-    assert not (back / PULLING).exists()
+    assert not (back / layout.PULLING).exists()
     assert commands.verify(back).is_sound
 
 
@@ -404,6 +407,26 @@ def test_what_is_not_as_it_was_published_is_never_a_warehouse(
         pull(tmp_path / "back", tmp_path / "out")
     assert not (tmp_path / "back/warehouse.duckdb").exists()
     assert not list(tmp_path.glob("back/**/*.partial"))
+
+
+@pytest.mark.parametrize("name", ["warehouse.duckdb", "files.tsv"])
+def test_verify_looks_at_the_place_not_at_copies_of_this_machine(
+    built: Path, tmp_path: Path, name: str
+) -> None:
+    publish(built, tmp_path / "out", lake=True)
+    assert commands.verify(tmp_path / "out").is_sound
+    flipped(next((tmp_path / "out").glob(f"versions/*/{name}")))
+    found = commands.verify(tmp_path / "out")
+    assert not found.is_sound and f"{name} was changed" in found.faults[0]
+
+
+def test_a_folder_without_room_is_told_before_anything_is_copied(built: Path, small_disk: Path) -> None:
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        filler.write(bytes(8 << 20))
+    os.truncate(small_disk / "filler", (8 << 20) - (64 << 10))
+    with pytest.raises(InputError, match="takes .* GB more, and its disk has 0.00 GB; nothing was published"):
+        publish(built, small_disk / "out")
+    assert not (small_disk / "out").exists()
 
 
 def cut(path: Path) -> None:

@@ -75,7 +75,7 @@ class Info:
         if self.left_out:
             lines.append(f"left out when it was published: {', '.join(self.left_out)}")
         if not self.is_local:
-            lines.append("published, and read-only; to change it or go on from it: interplm-wh pull")
+            lines.append("published, and read-only; to change it or go on from it, fetch it: pull")
         elif not behind and not self.outdated and not self.damaged and not self.unfinished:
             lines.append("every table is up to date")
         return lines

@@ -25,6 +25,8 @@ class Unfinished:
         The first ten of those that are not, as accessions.
     reasons : tuple of str
         Why some failed, each reason once, the first ten.
+    dtype : str or None
+        Number format of those that are encoded; None where none is.
     """
 
     sae: str
@@ -33,6 +35,7 @@ class Unfinished:
     n_failed: int
     missing: tuple[str, ...]
     reasons: tuple[str, ...]
+    dtype: str | None = None
 
     def lines(self) -> list[str]:
         """Say it for people."""
@@ -44,9 +47,10 @@ class Unfinished:
         ]
         if self.n_failed:
             said += [f"{self.sae}: {self.n_failed:,} of them failed:", *(f"  - {r}" for r in self.reasons)]
+        same = f" --dtype {self.dtype}" if self.dtype not in (None, "float32") else ""
         return [
             *said,
-            f"encode them with: interplm-wh encode --sae {self.sae}; list them with: interplm-wh query "
+            f"encode them with: interplm-wh encode --sae {self.sae}{same}; list them with: interplm-wh query "
             f"\"from not_encoded('{self.sae}')\"",
         ]
 
@@ -61,6 +65,7 @@ def unfinished(warehouse: Warehouse) -> list[Unfinished]:
             row["n_missing"],
             row["n_failed"],
             *_named(warehouse, row["sae"], has_failed=bool(row["n_failed"])),
+            row["dtype"],
         )
         for row in counts
     ]

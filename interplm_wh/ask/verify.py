@@ -96,6 +96,7 @@ def verify(warehouse: str | Path) -> VerifyReport:
                 if found:
                     damaged.add(part["table_name"])
                 bar.advance(1)
+            faults += wh.own_faults()
             faults += _weights_faults(wh)
             for name, of_table in wh.misplaced().items():
                 faults += of_table.extra

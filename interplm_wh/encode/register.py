@@ -12,7 +12,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,9 +115,9 @@ class Registrar:
         """Register what is finished if it is time; if somebody else is writing or just has, later.
 
         Each publish adds folders: many workers shall not make more of them than one. Only which proteins
-        are meant is said as soon as a part is finished, so that what a killed run leaves has a name.
+        are meant is said at once, so that what a run leaves that fails early has a name.
         """
-        if not self._is_planned and self._is_needed():
+        if not self._is_planned:
             self._begin()
         if time.monotonic() < self._due:
             return
@@ -133,11 +133,25 @@ class Registrar:
             log.info("not registered yet: %s", error)
 
     def _begin(self) -> None:
+        saes = list(self.waiting)
         with store.open(self.root) as wh:
-            self._is_planned = keep.is_planned(wh, list(self.waiting), self.plan)
-        if not self._is_planned:
-            with suppress(LockedError):  # with the next part, then
-                self.register(wait_seconds=0)
+            self._is_planned = keep.is_planned(wh, saes, self.plan)
+        if self._is_planned:
+            return
+        with suppress(LockedError), self._writing(wait_seconds=0) as tx:  # later, then
+            self._refuse_changed(tx)
+            if keep.plans(tx, saes, self.plan):
+                tx.publish()
+            self._is_planned = True
+
+    def _writing(self, *, wait_seconds: float) -> AbstractContextManager[Transaction]:
+        return store.write(
+            self.root,
+            command="encode",
+            settings=self.settings,
+            staging=self.staging,
+            wait_seconds=wait_seconds,
+        )
 
     def finish(self, *, wait_seconds: float) -> None:
         """Register all that is finished, unless another worker does.
@@ -178,13 +192,7 @@ class Registrar:
         if not self._is_needed():
             return
         started = time.monotonic()
-        with store.write(
-            self.root,
-            command="encode",
-            settings=self.settings,
-            staging=self.staging,
-            wait_seconds=wait_seconds,
-        ) as tx:
+        with self._writing(wait_seconds=wait_seconds) as tx:
             self._refuse_changed(tx)
             tx.con.execute(_FRESH)
             done = [entry for sae in self.waiting for entry in self._take(tx, sae)]

@@ -59,12 +59,15 @@ class EncodeReport:
         Number format and device of the PLM; empty where nothing was left to encode with one.
     seconds : float
         Wall time.
+    share : str or None
+        I/N, where only a share was encoded.
     """
 
     saes: tuple[EncodedSae, ...]
     dtype: str
     device: str
     seconds: float
+    share: str | None = None
 
     @property
     def n_discarded(self) -> int:
@@ -80,7 +83,8 @@ class EncodeReport:
         """Describe it for people."""
         said = [sae.line() for sae in self.saes]
         if not self.n_residues:
-            return [*said, "nothing was left to encode"]
+            where = f" in the share {self.share}" if self.share is not None else ""
+            return [*said, f"nothing was left to encode{where}"]
         if not self.device:
             return [*said, f"{self.seconds:,.1f} s, without a PLM"]
         rate = self.n_residues / self.seconds if self.seconds else 0.0

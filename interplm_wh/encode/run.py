@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Engine = Literal["local", "spark"]
+_OTHER_FORMATS = """
+select sae, dtype, count(*) as n_proteins
+from encodings
+where list_contains($saes, sae) and dtype <> $dtype
+group by sae, dtype
+order by sae, dtype
+"""
 
 
 @dataclass
@@ -73,7 +80,7 @@ class _Run:
         what = f"{n_proteins:,} proteins could not be encoded"
         return EncodingError(faults_message(what, [failure.line() for failure in self.failed], remedy))
 
-    def report(self, seconds: float, rules: Mapping[str, Taken]) -> EncodeReport:
+    def report(self, seconds: float, rules: Mapping[str, Taken], share: str | None) -> EncodeReport:
         """Say what was done, with controls that were made from residues behind the SAEs."""
         encoded = [
             EncodedSae(
@@ -99,7 +106,7 @@ class _Run:
             )
             for name, one in rules.items()
         ]
-        return EncodeReport(tuple(encoded), self.dtype, self.device, seconds)
+        return EncodeReport(tuple(encoded), self.dtype, self.device, seconds, share)
 
 
 def encode(
@@ -167,6 +174,7 @@ def encode(
         settings = Settings(dtype, device, _floor(wh, rows, min_value), token_budget)
         tallies = {row.sae: _Tally(len(encoded_ids(wh, row.sae))) for row in rows}
         n_proteins = int(value(wh.con, "select count(*) from proteins"))
+        _warn_of_formats(wh, rows, dtype)
     job = Job(root, tuple(row.sae for row in rows), settings, like, part)
     source = _source(devices, engine=engine, master=master)
     run = _Run(tallies)
@@ -183,7 +191,7 @@ def encode(
         raise run.error(
             "all others are; the list is the table encoding_failures; run encode again to try these again"
         )
-    return run.report(time.monotonic() - started, done)
+    return run.report(time.monotonic() - started, done, share)
 
 
 Source = Callable[[Work, Sequence[Unit]], Iterator[Outcome | Beat | GaveUp]]
@@ -217,14 +225,26 @@ def _source(devices: Sequence[str], *, engine: Engine, master: str | None) -> So
     return _alone
 
 
-def _alone(work: Work, units: Sequence[Unit]) -> Iterator[Outcome | GaveUp]:
+def _alone(work: Work, units: Sequence[Unit]) -> Iterator[Outcome | Beat | GaveUp]:
     """Encode blocks in this process, until one after the other fails."""
     patience = Patience()
+    yield Beat(0)
     for outcome in work.run(units):
         yield outcome
         if patience.is_over(outcome):
             yield GaveUp()
             return
+
+
+def _warn_of_formats(wh: Warehouse, rows: Sequence[SaeRow], dtype: str) -> None:
+    """Say where proteins have been encoded in another number format, whose values are not quite these."""
+    saes = [row.sae for row in rows]
+    for row in wh.sql(_OTHER_FORMATS, {"saes": saes, "dtype": dtype}).to_pylist():
+        log.warning(
+            "%s: %d proteins were encoded in %s, these are in %s: their activations differ in the last "
+            "digits; for one format give --dtype %s",
+            row["sae"], row["n_proteins"], row["dtype"], dtype, row["dtype"],
+        )  # fmt: skip
 
 
 def _floor(wh: Warehouse, rows: Sequence[SaeRow], min_value: float | None) -> float:

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import IO
 
 from interplm_wh.encode.job import Job, Unit
@@ -45,7 +46,7 @@ def error_line(error: Exception) -> str:
 def main() -> None:
     """Keep standard output for answers: whatever a library prints goes to standard error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it stops it
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as told:
+    with suppress(BrokenPipeError), os.fdopen(os.dup(1), "w", encoding="utf-8") as told:
         os.dup2(2, 1)
         serve(sys.stdin, told)
 

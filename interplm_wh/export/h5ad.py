@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import h5py
 import numpy as np
@@ -14,6 +15,9 @@ import pandas as pd
 import pyarrow as pa
 from anndata.io import write_elem
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 _CHUNK = 1 << 16
 _DTYPES = {"data": np.float32, "indices": np.int32}
 
@@ -21,12 +25,42 @@ _DTYPES = {"data": np.float32, "indices": np.int32}
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """Make an AnnData file."""
-    with h5py.File(path, "w") as file:
+    with _Disk(path, "w+") as disk, h5py.File(disk, "w", driver="fileobj") as file:
         file.attrs["encoding-type"] = "anndata"
         file.attrs["encoding-version"] = "0.1.0"
         for name in ("layers", "obsm", "varm", "obsp", "varp"):
             write_elem(file, name, {})
         yield file
+        file.flush()
+        disk.check()
+
+
+class _Disk(io.FileIO):
+    """A file for HDF5, which crashes the process where one of its writes fails: they are told to `check`."""
+
+    _fault: OSError | None = None
+
+    def write(self, content: Buffer, /) -> int:
+        """Write all of it, or keep the fault."""
+        left = memoryview(content).cast("B")
+        n_bytes = len(left)
+        try:
+            while self._fault is None and left:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self._fault = OSError(error.errno, error.strerror, self.name)
+        return n_bytes
+
+    def check(self) -> None:
+        """Raise what was kept.
+
+        Raises
+        ------
+        OSError
+            If something could not be written.
+        """
+        if self._fault is not None:
+            raise self._fault
 
 
 def write_frames(

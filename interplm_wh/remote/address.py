@@ -76,6 +76,7 @@ def refuse_writing(text: str | Path) -> InputError:
     """Return the error for a command that would have to write, or to look beside the tables."""
     where = parse(text)  # which refuses what might be secret
     return InputError(
-        f"{where} is a published warehouse, which is read-only: query, report, compare, info, verify and "
-        f"export read it; for anything else fetch it with: interplm-wh -w FOLDER pull {where}"
+        f"{where} is a published warehouse, which is read-only: query, report, compare (without controls), "
+        "info, verify, export matrix and export table read it; for anything else fetch it with: "
+        f"interplm-wh -w FOLDER pull {where}"
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from interplm_wh.errors import InputError
 from interplm_wh.remote.address import Address
 from interplm_wh.remote.place import BLOCK, Sent, bounded, missing
 from interplm_wh.store import staging
@@ -47,11 +49,19 @@ class FolderPlace:
         return {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
 
     def send(self, files: Sequence[Sent], advance: Callable[[int], None]) -> None:
-        """Copy files; each gets its name when all of it is on the disk."""
+        """Copy files; each gets its name when all of it is on the disk.
+
+        Raises
+        ------
+        InputError
+            If there is no room for them.
+        """
+        self._require_room(sum(sent.path.stat().st_size for sent in files))
         for sent in files:
             target = self._root / sent.name
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{target.name}.partial")
+            # A name of its own: two may publish at once.
+            partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
             try:
                 shutil.copyfile(sent.path, partial)
                 staging.sync(partial)
@@ -60,6 +70,15 @@ class FolderPlace:
                 partial.unlink(missing_ok=True)
             staging.sync(target.parent)
             advance(sent.path.stat().st_size)
+
+    def _require_room(self, n_bytes: int) -> None:
+        base = next(folder for folder in (self._root, *self._root.absolute().parents) if folder.is_dir())
+        free = shutil.disk_usage(base).free
+        if n_bytes > free:
+            raise InputError(
+                f"{self.address} takes {n_bytes / 1e9:,.2f} GB more, and its disk has {free / 1e9:,.2f} GB; "
+                "nothing was published: free some space there, or publish to another disk"
+            )
 
     def close(self) -> None:
         """Nothing is open."""

@@ -15,9 +15,11 @@ from interplm_wh.errors import InputError
 from interplm_wh.remote.address import Address
 from interplm_wh.remote.place import BLOCK, Sent, bounded, missing, refused, unreachable
 
+log = logging.getLogger(__name__)
+
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.3
-_TIMEOUT = httpx.Timeout(60, connect=10)
+_TIMEOUT = httpx.Timeout(20, connect=10)
 _BUSY = frozenset({429, 500, 502, 503, 504})
 Answer = TypeVar("Answer")
 
@@ -126,6 +128,7 @@ class HttpPlace:
             except (httpx.HTTPError, _BusyError) as error:
                 if attempt == _ATTEMPTS:
                     raise unreachable(self.address, error) from error
+                log.warning("%s: %s; asking again", self.address, error or type(error).__name__)
                 time.sleep(_PAUSE_SECONDS * 2**attempt)
         raise AssertionError
 

@@ -22,7 +22,6 @@ from interplm_wh.remote.place import MissingError, Place, open_place, said, side
 from interplm_wh.remote.reader import begun, find
 from interplm_wh.store import files, layout, lock, staging
 
-PULLING = ".pulling"
 _UNCHECKED = ".pulled.duckdb"
 _THREADS = 4
 
@@ -93,7 +92,7 @@ def _pull(root: Path, place: Place) -> PullReport:
     _require_room(root, entries, place)
     root.mkdir(parents=True, exist_ok=True)
     with lock.hold(root / layout.LOCK, "pull"):
-        files.write_whole(root / PULLING, json.dumps({"version": version.digest}).encode())
+        files.write_whole(root / layout.PULLING, json.dumps({"version": version.digest}).encode())
         last = entries.pop(layout.CATALOGUE)
         there = {path for path in entries if _is_there(root / path, entries[path])}
         absent = [entry for path, entry in entries.items() if path not in there]
@@ -106,7 +105,7 @@ def _pull(root: Path, place: Place) -> PullReport:
         _require_complete(root / _UNCHECKED, entries, place)
         (root / _UNCHECKED).replace(root / layout.CATALOGUE)
         staging.sync(root)
-        (root / PULLING).unlink()
+        (root / layout.PULLING).unlink()
     return PullReport(
         root, str(place.address), version.name, version.n_files, version.n_bytes, len(absent) + 1,
         n_bytes + last.n_bytes,
@@ -133,7 +132,7 @@ def _require_place(root: Path, digest: str) -> None:
         raise InputError(f"{root} is a warehouse already; pull into another folder")
     if not root.exists():
         return
-    begun = root / PULLING
+    begun = root / layout.PULLING
     if begun.is_file():
         try:
             wanted = json.loads(begun.read_text(encoding="utf-8"))["version"]
@@ -185,9 +184,9 @@ def _fetch(place: Place, root: Path, entry: Entry) -> int:
                 n_bytes += len(block)
         if (n_bytes, digest.hexdigest()) != (entry.n_bytes, entry.sha256):
             raise CheckError(
-                f"{place.address}: {entry.place} is not what was published ({n_bytes:,} bytes instead of "
-                f"{entry.n_bytes:,}, or another checksum); there is no warehouse yet: run the same command "
-                "again, which fetches it anew, or ask who published it"
+                f"{place.address}: {entry.place} is not what was published ({_difference(n_bytes, entry)}); "
+                "there is no warehouse yet: run the same command again, which fetches it anew, or ask who "
+                "published it"
             )
         staging.sync(partial)
         partial.replace(target)
@@ -199,3 +198,9 @@ def _fetch(place: Place, root: Path, entry: Entry) -> int:
     finally:
         partial.unlink(missing_ok=True)
     return n_bytes
+
+
+def _difference(n_bytes: int, entry: Entry) -> str:
+    if n_bytes == entry.n_bytes:
+        return "another checksum"
+    return f"{n_bytes:,} bytes instead of {entry.n_bytes:,}"

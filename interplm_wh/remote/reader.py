@@ -197,6 +197,24 @@ class PublishedWarehouse(reader.Warehouse):
         found = {name: of.missing[0] for name, of in self.misplaced().items()}
         return found | parts.absent(self.con)
 
+    def own_faults(self) -> list[str]:
+        """Fetch list and catalogue again, of which this machine may hold copies."""
+        catalogue_ = self._entries[layout.CATALOGUE]
+        name = f"{self.version.folder}/{manifest.FILES}"
+        return [
+            *self._changed(name, self.version.files_sha256, _LIST_BYTES),
+            *self._changed(catalogue_.place, catalogue_.sha256, catalogue_.n_bytes),
+        ]
+
+    def _changed(self, name: str, sha256: str, at_most: int) -> list[str]:
+        try:
+            content = self._place.read(name, at_most=at_most)
+        except (MissingError, CheckError) as error:
+            return [str(error)]
+        if hashlib.sha256(content).hexdigest() == sha256:
+            return []
+        return [f"{name} was changed: its checksum is not the published one"]
+
     @contextmanager
     def located(self, name: str) -> Iterator[Path]:
         """Fetch a file while the block runs."""

@@ -18,6 +18,7 @@ from interplm_wh.schema import Table
 CATALOGUE = "warehouse.duckdb"
 LOCK = ".lock"
 STAGING = ".staging"
+PULLING = ".pulling"
 ENCODED = "encoded"
 LAKE = "lake"
 EMBEDDINGS = "embeddings"
@@ -72,6 +73,11 @@ def new_folder_name(table: str, *, sae: str | None = None) -> str:
 def no_warehouse(path: Path | str) -> NotThereError:
     """Return the error for a folder that is no warehouse."""
     words = shlex.quote(str(path))
+    if (Path(path) / PULLING).is_file():
+        return NotThereError(
+            f"the warehouse at {path} is not there yet: a pull of it was interrupted; go on with the same "
+            f"command, interplm-wh -w {words} pull ADDRESS"
+        )
     return NotThereError(f"there is no warehouse at {path}; make one with: interplm-wh -w {words} init")
 
 

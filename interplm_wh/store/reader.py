@@ -93,6 +93,10 @@ class Warehouse:
         """Return, for each table whose files are not as recorded, the first sentence that says so."""
         return parts.first_faults(self.con, self.path.joinpath)
 
+    def own_faults(self) -> list[str]:
+        """Return what is wrong with what has been read to open it, where that is kept beside the place."""
+        return []
+
     @contextmanager
     def located(self, name: str) -> Iterator[Path]:
         """Say where a file of the warehouse is on this machine while the block runs; it may be missing."""

@@ -2,13 +2,15 @@
 -- grain:  sae
 -- inputs: encoding_plans, encoding_failures, encodings, proteins
 -- params: none
--- what:   SAEs with proteins that were to be encoded and are not, and how many of them failed.
+-- what:   SAEs with proteins that were to be encoded and are not, how many of them failed, and in which
+--         number format others were encoded.
 select
     l.sae,
     count(*) as n_planned,
     count(e.protein_id) as n_encoded,
     count(*) - count(e.protein_id) as n_missing,
-    count(f.protein_id) as n_failed
+    count(f.protein_id) as n_failed,
+    max(e.dtype) as dtype
 from encoding_plans as l
 inner join proteins as p on l.n_proteins > p.protein_id
 left join encodings as e on l.sae = e.sae and p.protein_id = e.protein_id
