@@ -30,7 +30,8 @@ from benchmarks import generate, scoring
 from benchmarks.scoring import OUT
 from interplm_wh import build, store
 
-FIT, HELD_BACK = ("thin-5M", "thin-16M", "20M", "60M"), "192M"
+# In smaller ones the tables of features and concepts are not full yet, and grow faster than later.
+FIT, HELD_BACK = ("thin-16M", "20M", "60M"), "192M"
 KEPT = OUT / "cost.json"
 LOCAL = "local[2]"
 SWISS_PROT = "Swiss-Prot, one layer"

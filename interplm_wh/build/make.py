@@ -20,8 +20,14 @@ from interplm_wh.sqlfile import SqlFile
 from interplm_wh.store import Transaction
 from interplm_wh.store.rows import value
 
-# Tables that have a row for nearly every key (a letter and a feature). Others are slower in an array.
-_DENSE = frozenset({"block_letters"})
+# Settings of DuckDB for single tables. block_letters has a row for nearly every key (a letter and a feature):
+# an array over the keys is faster than a hash table, as it is for no other. heldout_pairs reads scores on
+# valid and test: what the two have in common would be kept on disk, which takes longer than to make it twice.
+_SETTINGS = {
+    "block_letters": ("perfect_ht_threshold", "22"),
+    "heldout_pairs": ("disabled_optimizers", "'common_subplan'"),
+}
+_OPTIMIZERS = "select count(*) from duckdb_optimizers() where name = 'common_subplan'"
 
 # What a chunk takes, in tables that are merged.
 _STEPS_OF_A_CHUNK = 5
@@ -67,7 +73,8 @@ class DuckDB:
             )
             if mart.is_sum and len(written) == 1 and not old:
                 merge = f"from {rows}", {}
-        tx.write_query(folder, *merge)
+        with _tuned(tx, mart.name):
+            tx.write_query(folder, *merge)
         if mart.partial is not None:
             tx.con.execute(f"drop view temp.{quote_identifier(mart.name + marts.PARTIAL)}")
 
@@ -150,7 +157,7 @@ def _create(tx: Transaction, files: Sequence[SqlFile], bound: Mapping[str, Any])
     """Make temporary tables that several marts read."""
     for file in files:
         name = quote_identifier(file.name)
-        with _counting_in_array(tx, file):
+        with _tuned(tx, file.name):
             tx.con.execute(f"create or replace temp table {name} as {_typed(file)}", file.bind(bound))
 
 
@@ -163,21 +170,22 @@ def _add_chunk(
             _create(tx, [file], bound)
         else:
             name = quote_identifier(file.name)
-            with _counting_in_array(tx, file):
+            with _tuned(tx, file.name):
                 tx.con.execute(f"insert into temp.{name} {_typed(file)}", file.bind(bound))
 
 
 @contextmanager
-def _counting_in_array(tx: Transaction, file: SqlFile) -> Iterator[None]:
-    """Let DuckDB group by a large array over the keys instead of a hash table, where that is faster."""
-    if file.name not in _DENSE:
+def _tuned(tx: Transaction, name: str) -> Iterator[None]:
+    """Set what suits one table, while it is made."""
+    setting, wanted = _SETTINGS.get(name, ("", ""))
+    if not setting or (setting == "disabled_optimizers" and not value(tx.con, _OPTIMIZERS)):
         yield
         return
-    tx.con.execute("set perfect_ht_threshold = 22")
+    tx.con.execute(f"set {setting} = {wanted}")
     try:
         yield
     finally:
-        tx.con.execute("reset perfect_ht_threshold")
+        tx.con.execute(f"reset {setting}")
 
 
 def _typed(file: SqlFile) -> str:
