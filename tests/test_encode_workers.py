@@ -207,7 +207,7 @@ def test_shards_in_any_order_write_the_parts_of_a_single_run(
     assert_complete(small, small_whole)
     files = inodes(small, "relu")
     again = encode(small, SAES, device="cpu", share="2/3")
-    assert (again.saes[0].n_proteins, again.lines()[-1]) == (0, "nothing was left to encode")
+    assert (again.saes[0].n_proteins, again.lines()[-1]) == (0, "nothing was left to encode in the share 2/3")
     assert inodes(small, "relu") == files
 
 
@@ -255,6 +255,8 @@ def test_proteins_that_nobody_meant_are_not_missing(small: Path) -> None:
     add_proteins(small, [more])
     assert verify(small).unfinished == ()
     encode(small, ["relu"], device="cpu", share="1/7")  # the block of the new proteins is the seventh
+    assert [one.missing for one in verify(small).unfinished] == [("P24", "P25", "P26")]
+    encode(small, ["relu"], device="cpu")
     assert verify(small).unfinished == ()
     remove_proteins(small, ["P0", "P1"])
     assert verify(small).is_sound
@@ -648,7 +650,7 @@ def test_a_part_that_lost_its_bytes_is_encoded_again(
     (second.parent / "encodings.arrow").write_bytes(b"")
     encode(small, SAES, device="cpu")
     assert waiting(small) == []
-    assert [one.n_missing for one in verify(small).unfinished] == [4]  # the second was noticed in time
+    assert [one.n_missing for one in verify(small).unfinished] == [8]
     encode(small, SAES, device="cpu")
     assert_complete(small, small_whole)
 

@@ -12,6 +12,8 @@ from interplm_wh.remote.address import Address
 from interplm_wh.remote.place import BLOCK, Sent, bounded, missing
 from interplm_wh.store import staging
 
+_PAGE = 4096  # bytes that a disk gives at once
+
 
 class FolderPlace:
     """A folder as a place."""
@@ -56,7 +58,7 @@ class FolderPlace:
         InputError
             If there is no room for them.
         """
-        self._require_room(sum(sent.path.stat().st_size for sent in files))
+        self._require_room(sum(-(-sent.path.stat().st_size // _PAGE) * _PAGE for sent in files))
         for sent in files:
             target = self._root / sent.name
             target.parent.mkdir(parents=True, exist_ok=True)
