@@ -1,4 +1,4 @@
--- output: feature_runs
+-- output: feature_runs_partial
 -- grain:  sae, feature, protein_id, start
 -- inputs: chunk_activations, chunk_peaks, chunk_residues
 -- params: $sae VARCHAR      SAE

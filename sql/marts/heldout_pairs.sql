@@ -20,27 +20,12 @@ support as (
     group by c.concept, c.source
 ),
 
-scores as (
+chosen as (
     select concept, feature, threshold, f1_per_domain, f1, precision, recall_per_domain
     from concept_f1
     where sae = $sae and split = 'valid'
-),
-
-highest as (
-    select concept, max(f1_per_domain) as f1_per_domain
-    from scores
-    group by concept
-),
-
--- The rows that can be chosen are few beside those that there are.
-chosen as (
-    select
-        s.concept, s.feature, s.threshold, s.f1_per_domain, s.f1, s.precision, s.recall_per_domain
-    from scores as s
-    inner join highest as h on s.concept = h.concept
-    where s.f1_per_domain > 0.5 or s.f1_per_domain = h.f1_per_domain
     qualify row_number() over (
-        partition by s.concept, s.feature order by s.f1_per_domain desc, s.f1 desc, s.threshold desc
+        partition by concept, feature order by f1_per_domain desc, f1 desc, threshold desc
     ) = 1
 ),
 

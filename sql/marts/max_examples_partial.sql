@@ -1,4 +1,4 @@
--- output: max_examples
+-- output: max_examples_partial
 -- grain:  sae, feature, rank
 -- inputs: chunk_peaks, proteins
 -- params: $sae VARCHAR  SAE
