@@ -25,6 +25,7 @@ from interplm_wh.build import blocks, marts, plan
 from interplm_wh.build.make import parameters
 from interplm_wh.encode import plan as encode_plan
 from interplm_wh.encode.models import SaeRow
+from interplm_wh.quote import quote_identifier
 from interplm_wh.store import Transaction, files
 from interplm_wh.store.parquet import activation_writer_options
 
@@ -143,7 +144,7 @@ def simulate(path: Path, n_parts: int, n_folders: int) -> None:
         ]
         for name, table in (("folders", rows), ("parts", [row for _, of in written for row in of])):
             tx.con.register("given", pa.Table.from_pylist(table))
-            tx.con.execute(f"insert into {name} by name from given")
+            tx.con.execute(f"insert into {quote_identifier(name)} by name from given")
             tx.con.unregister("given")
         tx.refresh_views()
         tx.publish()
