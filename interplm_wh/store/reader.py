@@ -63,7 +63,7 @@ class Warehouse:
         return str(self.path)
 
     def _open(self) -> None:
-        self.stamp = _stamp(self.path / layout.CATALOGUE)
+        self.stamp = _stamp(self.path)
         self.con = duckdb.connect()
         self.con.execute("set enable_progress_bar = false")  # DuckDB's own goes to standard output
         # The activations of a large warehouse lie in hundreds of files, none of which ever changes.
@@ -111,7 +111,7 @@ class Warehouse:
         NotThereError
             If the warehouse is there no more.
         """
-        return _stamp(self.path / layout.CATALOGUE) != self.stamp
+        return _stamp(self.path) != self.stamp
 
     def refresh(self) -> bool:
         """Open the newest publish; returns whether there was a newer one."""
@@ -198,12 +198,11 @@ class Warehouse:
         self.close()
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except FileNotFoundError as error:
-        raise NotThereError(f"there is no warehouse at {path.parent} any more") from error
-    return status.st_ino, status.st_mtime_ns
+def _stamp(root: Path) -> tuple[int, int]:
+    found = published.stamp(root)
+    if found is None:
+        raise NotThereError(f"there is no warehouse at {root} any more")
+    return found
 
 
 def open_warehouse(path: str | Path, *, own_macros: bool = False) -> Warehouse:
