@@ -22,6 +22,9 @@ from interplm_wh.store import Transaction
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+# Kept, so that Spark knows how few rows they have beside those that they are chosen from.
+_SMALL = ("chunk_near", "chunk_strongest")
+
 
 class Relations:
     """Gives SQL the tables of one SAE by their names.
@@ -84,6 +87,8 @@ class Relations:
             rows = typed(self.rows(file, values, ordered=False), schema.table(file.name))
             if _is_worth_keeping(file, n_readers=readers[file.name]):
                 rows = self._keep(rows)
+            # Spark does not foresee how few these are beside the activations that they are joined with.
+            rows = rows.hint("broadcast") if _is_of_residues(file) else rows
             rows.createOrReplaceTempView(file.name)
 
     def _keep(self, rows: DataFrame) -> DataFrame:
@@ -151,7 +156,15 @@ def scratch(tx: Transaction) -> Path:
 def _is_worth_keeping(file: SqlFile, *, n_readers: int) -> bool:
     """Whether rows are kept for those that read them; a view is of all proteins, others are of one block."""
     is_of_block = schema.table(file.name).storage != "view"
-    return (is_of_block and portable.is_unnested(file)) or (n_readers > 1 and portable.is_grouped(file))
+    is_small = _is_of_residues(file) or file.name in _SMALL
+    return (is_of_block and (portable.is_unnested(file) or is_small)) or (
+        n_readers > 1 and portable.is_grouped(file)
+    )
+
+
+def _is_of_residues(file: SqlFile) -> bool:
+    """Whether a file has at most one row for each residue of a block, which are few enough to be sent."""
+    return file.grain == ("place",)
 
 
 def _ddl(table: Table) -> str:

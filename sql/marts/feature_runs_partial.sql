@@ -1,17 +1,11 @@
 -- output: feature_runs_partial
 -- grain:  sae, feature, protein_id, start
--- inputs: chunk_activations, chunk_peaks, chunk_residues
+-- inputs: chunk_activations, chunk_residues, chunk_strongest
 -- params: $sae VARCHAR      SAE
 --         $presence FLOAT   strict lower bound on normalised activation that counts as present
--- what:   Residues in a row on which a feature is present, on the 20 proteins of a chunk
+-- what:   Residues in a row on which a feature is present, on the 20 proteins of a chunk on which it is
+--         strongest.
 with
-strongest as (
-    select feature, protein_id
-    from chunk_peaks
-    where activation > $presence::float
-    qualify row_number() over (partition by feature order by activation desc, protein_id asc) <= 20
-),
-
 -- Along residues in a row the position and the count of residues grow alike.
 placed as (
     select
@@ -23,7 +17,7 @@ placed as (
         - row_number() over (partition by a.feature, r.protein_id order by r.position asc) as island
     from chunk_activations as a
     inner join chunk_residues as r on a.place = r.place
-    inner join strongest as s on a.feature = s.feature and r.protein_id = s.protein_id
+    inner join chunk_strongest as s on a.feature = s.feature and r.protein_id = s.protein_id
     where a.activation > $presence::float
 )
 

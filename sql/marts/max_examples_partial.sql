@@ -1,18 +1,13 @@
 -- output: max_examples_partial
 -- grain:  sae, feature, rank
--- inputs: chunk_peaks, proteins
+-- inputs: chunk_peaks, chunk_strongest, proteins
 -- params: $sae VARCHAR  SAE
 -- what:   The ten proteins of a chunk on which a feature is strongest; ties by accession.
 with
-highest as (
-    select feature, activation
-    from chunk_peaks
-    qualify row_number() over (partition by feature order by activation desc) <= 10
-),
-
 tenths as (
     select feature, min(activation) as activation
-    from highest
+    from chunk_strongest
+    where rank <= 10
     group by feature
 )
 
