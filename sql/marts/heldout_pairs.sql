@@ -20,22 +20,27 @@ support as (
     group by c.concept, c.source
 ),
 
-chosen as (
-    select concept, feature, threshold, f1_per_domain, f1, precision, recall_per_domain
+highest as (
+    select concept, max(f1_per_domain) as f1_per_domain
     from concept_f1
     where sae = $sae and split = 'valid'
-    qualify row_number() over (
-        partition by concept, feature order by f1_per_domain desc, f1 desc, threshold desc
-    ) = 1
+    group by concept
 ),
 
-ranked as (
+-- Of millions of scores few can be above 0.5 or the best of their concept: only those are ordered.
+chosen as (
     select
-        *,
+        c.concept, c.feature, c.threshold, c.f1_per_domain, c.f1, c.precision, c.recall_per_domain,
         row_number() over (
-            partition by concept order by f1_per_domain desc, f1 desc, threshold desc, feature asc
+            partition by c.concept
+            order by c.f1_per_domain desc, c.f1 desc, c.threshold desc, c.feature asc
         ) = 1 as is_best
-    from chosen
+    from concept_f1 as c
+    inner join highest as h on c.concept = h.concept
+    where c.sae = $sae and c.split = 'valid' and (c.f1_per_domain > 0.5 or c.f1_per_domain = h.f1_per_domain)
+    qualify row_number() over (
+        partition by c.concept, c.feature order by c.f1_per_domain desc, c.f1 desc, c.threshold desc
+    ) = 1
 ),
 
 pairs as (
@@ -46,7 +51,7 @@ pairs as (
         case when s.n_test_residues > 0 then coalesce(t.recall_per_domain, 0::double) end as test_recall,
         case when s.n_test_residues > 0 and f.n_residues > 0 then coalesce(t.precision, 0::double) end
             as test_precision
-    from ranked as r
+    from chosen as r
     inner join support as s on r.concept = s.concept
     left join concept_f1 as t
         on
@@ -60,17 +65,13 @@ pairs as (
 )
 
 select
-    $sae as sae,
-    concept,
-    feature,
-    threshold,
+    $sae as sae, concept, feature, threshold,
     f1_per_domain as valid_f1_per_domain,
     precision as valid_precision,
     recall_per_domain as valid_recall_per_domain,
     test_f1_per_domain,
     test_precision,
     test_recall as test_recall_per_domain,
-    is_best,
-    is_testable,
+    is_best, is_testable,
     is_testable and f1_per_domain > 0.5 and coalesce(test_f1_per_domain > 0.5, false) as is_found
 from pairs
