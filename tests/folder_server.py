@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from urllib.parse import unquote
 
 from http_server import LocalServer, Reply, Request, serve
@@ -26,6 +27,8 @@ class Served:
         Whether parts of files are sent.
     answers : dict of str to Reply
         Sent for names that end so, in place of the file.
+    stalls : str
+        Names that have this in them set `is_asked`, and get no answer until `may_answer` is set.
     """
 
     root: Path
@@ -34,6 +37,9 @@ class Served:
     knows_ranges: bool = True
     answers: dict[str, Reply] = field(default_factory=dict)
     server: LocalServer | None = None
+    stalls: str = "\0"
+    is_asked: Event = field(default_factory=Event)
+    may_answer: Event = field(default_factory=Event)
 
     def n_bytes(self, within: str = "") -> int:
         """Return the bytes that were sent of files whose name has `within`."""
@@ -42,6 +48,9 @@ class Served:
     def answer(self, request: Request) -> Reply:
         """Answer one request."""
         name = unquote(request.path).lstrip("/")
+        if self.stalls in name:
+            self.is_asked.set()
+            self.may_answer.wait()
         for ending, reply in self.answers.items():
             if name.endswith(ending):
                 return reply

@@ -29,11 +29,14 @@ class Cluster:
     ----------
     master : str
         ``spark://127.0.0.1:port``.
+    folder : Path
+        Where they write.
     workers : list of Popen
         Each heads a group of processes: itself and what runs tasks for it.
     """
 
     master: str
+    folder: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -44,6 +47,19 @@ class Cluster:
     def kill_worker(self, number: int) -> None:
         """Kill a worker and what runs its tasks, as a machine that goes away."""
         _kill(self.workers[number])
+
+    def pause_worker(self, number: int) -> None:
+        """Let a worker and what runs its tasks stand still, so that what they run stays running."""
+        os.killpg(self.workers[number].pid, signal.SIGSTOP)
+
+    def resume_worker(self, number: int) -> None:
+        """Let a worker go on."""
+        os.killpg(self.workers[number].pid, signal.SIGCONT)
+
+    def executor(self, number: int) -> str:
+        """Return the name of what runs the tasks of a worker."""
+        (folder,) = (self.folder / f"work-{number}").glob("app-*/*")
+        return folder.name
 
 
 @contextmanager
@@ -66,7 +82,7 @@ def cluster(folder: Path, *, n_workers: int = 2, n_cores: int = 1, memory: str =
             started.append(_start(log, folder, "worker.Worker", *asked))
         for number in range(n_workers):
             _said(folder / f"worker-{number}.log", r"(Successfully registered)", started[1 + number])
-        yield Cluster(master, started)
+        yield Cluster(master, folder, started)
     finally:
         for process in reversed(started):
             _kill(process)

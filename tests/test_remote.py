@@ -27,6 +27,7 @@ from interplm_wh import commands, store
 from interplm_wh.errors import CheckError, DownloadError, InputError, InterplmError, NotThereError
 from interplm_wh.remote.publish import publish
 from interplm_wh.remote.pull import pull
+from interplm_wh.unexpected import STOPPED
 
 # The hub's client hands files to its own client of HTTP in a way that this one no longer likes.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload:DeprecationWarning")
@@ -411,6 +412,23 @@ def test_no_credential_is_logged_or_written(
             assert secret.encode() not in content
     for where in ("s3", "hf"):
         assert not set(published.texts(tmp_path / where).split()) & {s3_server.SECRET, hub_server.TOKEN}
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_question_that_waits_for_a_server_is_stopped_without_a_traceback(
+    large_out: Path, how: signal.Signals
+) -> None:
+    with serve_folder(large_out) as served:
+        served.stalls = "/protein_features/"
+        words = [sys.executable, "-m", "interplm_wh.cli", "-w", served.url, "query", "from protein_features"]
+        with subprocess.Popen(words, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True) as child:
+            assert served.is_asked.wait(timeout=60)
+            time.sleep(0.2)  # it has asked, and waits
+            child.send_signal(how)
+            _, said = child.communicate(timeout=60)
+        served.may_answer.set()
+    assert child.returncode == 1
+    assert said.strip() == f"Error: {STOPPED}"
 
 
 # -- another program's store -------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from interplm_wh import build, commands, schema, store
 from interplm_wh.ask import info, verify
 from interplm_wh.build import marts
 from interplm_wh.errors import EngineError
-from interplm_wh.spark import files
+from interplm_wh.spark import engine, files
 from interplm_wh.spark.session import session
 from interplm_wh.store import ordered
 from interplm_wh.store.parquet import ROW_GROUP_ROWS
@@ -67,11 +67,13 @@ def test_demo_tables_are_the_same_on_spark(demo_warehouse: Path, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("local")
-def test_each_engine_goes_on_from_the_other_and_makes_only_what_is_new(tmp_path: Path) -> None:
+def test_each_engine_goes_on_from_the_other_and_makes_only_what_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours, theirs = (small.make(tmp_path / name) for name in ("ours", "theirs"))
-    for path, engine in ((ours, "duckdb"), (theirs, "spark")):
-        master = LOCAL if engine == "spark" else None
-        found = build.scale(path, sae="a", source="valid", engine=engine, master=master)
+    for path, name in ((ours, "duckdb"), (theirs, "spark")):
+        master = LOCAL if name == "spark" else None
+        found = build.scale(path, sae="a", source="valid", engine=name, master=master)
         assert (found.scale_source, found.n_scale_proteins) == ("valid", 10)
     for path in (ours, theirs):
         append(path, 7)
@@ -85,6 +87,7 @@ def test_each_engine_goes_on_from_the_other_and_makes_only_what_is_new(tmp_path:
 
     add_layer(theirs)
     add_source(theirs, tmp_path)
+    monkeypatch.setattr(engine, "_BLOCK_RESIDUES", 1)  # a block for each file
     made = build.build(theirs, select=READ_ANNOTATIONS, engine="spark", master=LOCAL)
     assert sorted(made.appended) == sorted(f"a/{name}" for name in COUNTED_BY_SOURCE)
     of_layer = {f"b/{name}" for name in ("features", *READ_ANNOTATIONS)}
@@ -125,7 +128,8 @@ def add_layer(path: Path) -> None:
     """Add an SAE with the activations of some proteins."""
     with store.write(path, command="test") as tx:
         small.add_sae(tx, "b")
-        small.add_activations(tx, "b", 0, 9)
+        small.add_activations(tx, "b", 0, 4)
+        small.add_activations(tx, "b", 5, 9)
         tx.publish()
 
 
@@ -171,8 +175,8 @@ def test_files_are_sorted_and_hold_ranges_of_their_own(local: None, tmp_path: Pa
     assert all(a[1] <= b[0] for a, b in pairwise(bounds))
     n_read = [sum(low <= feature <= high for low, high in bounds) for feature in range(50)]
     assert len(bounds) >= 6
-    # 8,000 rows of a feature are found without reading the rest: where a file ends they lie in two, maybe behind a
-    # short last row group.
+    # 8,000 rows of a feature are found without reading the rest: where a file ends they lie in two, maybe
+    # behind a short last row group.
     assert all(1 <= n <= 3 for n in n_read)
     assert sum(pq.read_metadata(path).num_rows for path in written) == 400_000
     assert [pq.read_metadata(path).num_rows for path in none] == [0]

@@ -33,7 +33,7 @@ class PublishedFiles(fsspec.AbstractFileSystem):  # type: ignore[misc]
         super().__init__()
         self._place = place
         self._entries = entries
-        self.failure: InterplmError | None = None
+        self.failure: InterplmError | KeyboardInterrupt | None = None
         self._stub: bytes | None = None
 
     @contextmanager
@@ -72,7 +72,7 @@ class PublishedFiles(fsspec.AbstractFileSystem):  # type: ignore[misc]
             gone = f"{error}, which its list names; ask who published it to publish it again"
             self.failure = CheckError(gone)
             raise self.failure from error
-        except InterplmError as error:
+        except (InterplmError, KeyboardInterrupt) as error:
             self.failure = error
             raise
         return content

@@ -242,6 +242,8 @@ class PublishedWarehouse(reader.Warehouse):
         ------
         InterplmError
             Where a file could not be read: in the words of the place, not in those of DuckDB.
+        KeyboardInterrupt
+            Where a read was stopped.
         """
         with self._own_words():
             return super().sql(query, params, tables=tables or {})
@@ -257,7 +259,7 @@ class PublishedWarehouse(reader.Warehouse):
         try:
             yield
         except (duckdb.Error, InterplmError) as error:
-            failure: InterplmError | None = self._files.failure
+            failure: InterplmError | KeyboardInterrupt | None = self._files.failure
             if failure is not None and failure is not error:
                 raise failure from error
             raise
