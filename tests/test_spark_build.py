@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from interplm_wh.spark import engine, files
 from interplm_wh.spark.session import session
 from interplm_wh.store import ordered
 from interplm_wh.store.parquet import ROW_GROUP_ROWS
+from interplm_wh.unexpected import STOPPED
 from tests import spark_tables
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -219,6 +221,40 @@ def test_a_killed_build_leaves_the_warehouse_as_it_was_and_nothing_runs_on(tmp_p
     build.build(path)  # what the killed one left is removed, and all is made
     assert list((path / ".staging").iterdir()) == []
     assert verify(path).is_sound
+
+
+@pytest.mark.parametrize(
+    ("is_counting", "how"), [(False, signal.SIGINT), (True, signal.SIGINT), (True, signal.SIGTERM)]
+)
+def test_a_build_that_is_stopped_says_so_in_one_line_and_nothing_runs_on(
+    tmp_path: Path, is_counting: bool, how: signal.Signals
+) -> None:
+    path = small.make(tmp_path / "w")
+    before = published(path)
+    words = ["-w", str(path), "build", "--engine", "spark", "--master", LOCAL]
+    with subprocess.Popen(
+        [sys.executable, "-m", "interplm_wh", *words],
+        env={**os.environ, **spark_tables.ENVIRONMENT},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as command:
+        of_command = psutil.Process(command.pid)
+        while command.poll() is None and not of_command.children():
+            time.sleep(0.01)
+        while is_counting and command.poll() is None and not spark_tables.staged(path):
+            time.sleep(0.05)
+        children = of_command.children(recursive=True)
+        os.killpg(command.pid, how)  # as a terminal or a batch system does
+        _, said = command.communicate(timeout=60)
+    assert children
+    assert command.returncode == 1
+    of_progress = re.compile(r"a: counting on Spark, block 1 of 1.* steps.*|starting.*")
+    lines = [line for line in said.splitlines() if line and not of_progress.fullmatch(line)]
+    assert lines == [f"Error: {STOPPED}"]
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+    assert published(path) == before
 
 
 def published(path: Path) -> dict[str, bytes]:

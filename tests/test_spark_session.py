@@ -121,6 +121,26 @@ def test_without_the_extra_a_build_says_how_to_install_it(
     assert "pip install 'interplm-wh[spark]'" in said
 
 
+def test_a_memory_that_is_no_size_is_named(
+    path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARK_DRIVER_MEMORY", "lots")
+    assert "$SPARK_DRIVER_MEMORY is 'lots'; write a size such as 4g" in refused(path, "--engine", "spark")
+    monkeypatch.setenv("SPARK_DRIVER_MEMORY", "100m")
+    said = refused(path, "--engine", "spark")
+    assert "must be at least" in said and "see $SPARK_DRIVER_MEMORY" in said
+
+
+def test_another_writer_is_known_before_spark_is_started(
+    path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")  # where Spark is started, Java is missing
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with store.write(path, command="test"):
+        said = refused(path, "--engine", "spark")
+    assert "Java" not in said and "is being written" in said
+
+
 def test_words_that_name_no_master_are_refused(path: Path, refused: Refused) -> None:
     assert "'mesos://x:1' is no master of Spark" in refused(
         path, "--engine", "spark", "--master", "mesos://x:1"

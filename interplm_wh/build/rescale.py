@@ -89,8 +89,8 @@ def scale(
         kind, label = "fasta", f"fasta:{Path(source).name}"
         given, n_given = scale_of_fasta(Path(source), sae)
     with (
-        opened(engine, master, layout.root_of(warehouse)) as runs_on,
         store.write(warehouse, command="scale", settings={"sae": sae, "from": source}) as tx,
+        opened(engine, master, layout.root_of(warehouse)) as runs_on,
     ):
         if first_row(tx.con, "from saes where sae = ?", [sae]) is None:
             raise NotThereError(f"there is no SAE {sae}; see: interplm-wh info")

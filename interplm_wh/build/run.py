@@ -103,8 +103,8 @@ def build(
     _check_settings(given, thresholds)
     asked = {**given, "thresholds": thresholds, "engine": engine}
     with (
-        opened(engine, master, layout.root_of(warehouse)) as runs_on,
         store.write(warehouse, command="build", settings=asked) as tx,
+        opened(engine, master, layout.root_of(warehouse)) as runs_on,
     ):
         is_changed = _apply_settings(tx, given, thresholds)
         steps = run(tx, wanted, engine=runs_on)

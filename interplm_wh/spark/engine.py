@@ -134,6 +134,7 @@ class SparkEngine:
             for one in wanted
         }
         numbers = iter(range(n_blocks := sum(map(len, cut.values()))))
+        bar.expect(sum(len(wanting) * len(cut[one]) for one, wanting in wanted.items()))
         for one, wanting in wanted.items():
             folders = {mart.name: block_folder(tx, mart, values["sae"]) for mart in wanting}
             for block in cut[one]:
@@ -143,6 +144,7 @@ class SparkEngine:
                 with legible(text), blocks.only_sources(tx, one.sources):
                     for mart, paths in self._count(tx, wanting, block, one.sources, number, folders, values):
                         bar.describe(f"{text}: {mart.name}")
+                        bar.advance(1)
                         written[mart.name] += paths
         return written
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from interplm_wh.errors import EngineError, InputError
@@ -26,6 +28,7 @@ EXTRA = "pip install 'interplm-wh[spark]'"
 LOCAL = "local[*]"
 WAIT_SECONDS = 60.0
 _END_SECONDS = 10.0
+_ENDING_SECONDS = 1.0
 # The driver's, where neither $SPARK_DRIVER_MEMORY nor a spark-defaults.conf says otherwise. Spark's own
 # default of one gigabyte is too little where the driver does the work, too.
 DRIVER_MEMORY = "4g"
@@ -83,7 +86,7 @@ def session(
     Raises
     ------
     InputError
-        If `master` is no master, or not that of the Spark that runs already.
+        If `master` is no master, or not that of the Spark that runs already, or $SPARK_DRIVER_MEMORY no size.
     EngineError
         If PySpark or Java is missing or too old, or the master does not answer.
     """
@@ -102,6 +105,7 @@ def session(
         return
     master = checked_master(master or LOCAL, wait_seconds=wait_seconds)
     require_java()
+    _check_memory(os.environ.get("SPARK_DRIVER_MEMORY", DRIVER_MEMORY))
     with _context(master, settings or {}, wait_seconds) as context:
         yield _own_session(context)
 
@@ -144,6 +148,12 @@ def checked_master(master: str, *, wait_seconds: float = WAIT_SECONDS) -> str:
     raise EngineError(f"no master of Spark answers at {master} ({'; '.join(faults)}); {_START}")
 
 
+def _check_memory(given: str) -> None:
+    """Refuse what Java would only call a fatal exception."""
+    if not re.fullmatch(r"[1-9]\d*[kmgt]?b?", given.strip(), re.IGNORECASE):
+        raise InputError(f"$SPARK_DRIVER_MEMORY is {given!r}; write a size such as 4g or 900m")
+
+
 _START = "start one, or name another with --master"
 
 
@@ -173,7 +183,7 @@ def legible(what: str) -> Iterator[None]:
 def _sentence(error: Exception) -> str:
     from py4j.protocol import Py4JJavaError, Py4JNetworkError
 
-    if isinstance(error, Py4JNetworkError | ConnectionError) or _is_java_gone():
+    if isinstance(error, Py4JNetworkError | ConnectionError) or _is_java_gone(error):
         return "its Java process ended, which it does where memory runs out; see $SPARK_DRIVER_MEMORY"
     text = str(error)
     if isinstance(error, Py4JJavaError):
@@ -187,15 +197,22 @@ def _sentence(error: Exception) -> str:
     kept = [
         line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")
     ]
-    return " ".join(kept)[:400] if kept else type(error).__name__
+    said = " ".join(kept)[:400] if kept else type(error).__name__
+    return f"{said}; give it room with $SPARK_LOCAL_DIRS" if "No space left" in said else said
 
 
-def _is_java_gone() -> bool:
+def _is_java_gone(error: Exception) -> bool:
     """Whether the Java process that was started has ended: what Py4J then says may be anything."""
+    from py4j.protocol import Py4JError, Py4JJavaError
     from pyspark import SparkContext
 
     process = getattr(SparkContext._gateway, "proc", None)
-    return process is not None and process.poll() is not None
+    if process is None:
+        return False
+    if isinstance(error, Py4JError) and not isinstance(error, Py4JJavaError):  # it may be ending just now
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_ENDING_SECONDS)
+    return process.poll() is not None
 
 
 @contextmanager
@@ -209,14 +226,22 @@ def _context(master: str, settings: Mapping[str, str], wait_seconds: float) -> I
     for key, value in {**_STATIC, **_addresses(master), **settings}.items():
         conf.set(key, value)
     handler = signal.getsignal(signal.SIGINT)
-    with tempfile.TemporaryFile() as log:  # without a name, so that nothing of a killed process stays
-        with _environment(), _quiet():
+    with (
+        tempfile.TemporaryFile() as log,  # without a name, so that nothing of a killed process stays
+        _silent_py4j(),
+    ):
+        with _environment(), _quiet(), _held_signals() as held:
             try:
                 gateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # type: ignore[no-untyped-call]
             except PySparkException as error:
-                said = _last_fault(log) or error
-                raise EngineError(f"Spark's Java process did not start: {said}") from error
+                if held:
+                    raise KeyboardInterrupt from error
+                raise EngineError(
+                    f"Spark's Java process did not start: {_memory_hint(_last_fault(log) or str(error))}"
+                ) from error
         try:
+            if held:
+                raise KeyboardInterrupt
             with _deadline(gateway, wait_seconds) as is_over, _environment(), _quiet():
                 context = _answering(gateway, conf, log, is_over, wait_seconds)
             yield context
@@ -225,6 +250,53 @@ def _context(master: str, settings: Mapping[str, str], wait_seconds: float) -> I
                 signal.signal(signal.SIGINT, handler)
             _end(gateway)
             SparkContext._gateway = SparkContext._jvm = None
+
+
+@contextmanager
+def _silent_py4j() -> Iterator[None]:
+    """Keep away what Py4J logs of a call that was interrupted: tracebacks, under no name of its own."""
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        return "py4j" not in Path(record.pathname).parts
+
+    root = logging.getLogger()
+    root.addFilter(is_of_others)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_of_others)
+
+
+@contextmanager
+def _held_signals() -> Iterator[list[int]]:
+    """Let the first SIGINT or SIGTERM wait for the end of the block: what it starts can then be ended.
+
+    Yields
+    ------
+    list of int
+        The signal that waits, if there is one.
+    """
+    held: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # signals go to the main one
+        yield held
+        return
+
+    def hold(number: int, frame: object) -> None:
+        if held:
+            raise KeyboardInterrupt
+        held.append(number)
+
+    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield held
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _memory_hint(said: str) -> str:
+    """Name where memory is set, where that is what Java complains of."""
+    return f"{said}; see $SPARK_DRIVER_MEMORY" if re.search("memory|heap", said, re.IGNORECASE) else said
 
 
 def _answering(
@@ -251,7 +323,7 @@ def _answering(
             raise EngineError(
                 f"no master of Spark answers at {master} in {wait_seconds:g} s; {_START}"
             ) from error
-        said = _last_fault(log) or _sentence(error)
+        said = _memory_hint(_last_fault(log) or _sentence(error))
         raise EngineError(f"Spark did not start with the master {master}: {said}") from error
     return context
 
