@@ -27,6 +27,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from benchmarks import generate, scoring
+from benchmarks.memory import children_peak_gb
 from benchmarks.scoring import OUT
 from interplm_wh import build, store
 
@@ -83,10 +84,7 @@ def _build(path: Path, engine: str, told: Path) -> None:
     """Build, and leave behind what it took."""
     before, started = _cpu(), time.perf_counter()
     build.build(path, engine=engine, **({"master": LOCAL} if engine == "spark" else {}))
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    peak = max(own.ru_maxrss, children.ru_maxrss) / 1e6
-    told.write_text(json.dumps([time.perf_counter() - started, _cpu() - before, peak]))
+    told.write_text(json.dumps([time.perf_counter() - started, _cpu() - before, children_peak_gb()]))
 
 
 def _cpu() -> float:

@@ -12,7 +12,6 @@ import argparse
 import gzip
 import multiprocessing
 import multiprocessing.connection
-import resource
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.memory import peak_gb
 from interplm_wh import store
 from interplm_wh.ingest.annotations import add_annotations
 from interplm_wh.ingest.proteins import add_proteins
@@ -83,9 +83,7 @@ STEPS: dict[str, Callable[[Path, Path], int]] = {
 def _child(name: str, warehouse: Path, export: Path, sender: multiprocessing.connection.Connection) -> None:
     started, cpu = time.perf_counter(), time.process_time()
     rows = STEPS[name](warehouse, export)
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
-    sender.send(Step(name, time.perf_counter() - started, time.process_time() - cpu, peak, rows))
+    sender.send(Step(name, time.perf_counter() - started, time.process_time() - cpu, peak_gb(), rows))
 
 
 def measure(name: str, warehouse: Path, export: Path) -> Step:

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import generate, yardstick
+from benchmarks.memory import peak_gb
 from interplm_wh import build, store
 from interplm_wh.build import blocks, marts, plan
 from interplm_wh.build.make import DuckDB, finish, parameters
@@ -140,8 +141,7 @@ def _child(work: Callable[..., None], arguments: tuple[object, ...], sender: obj
     before, start = _cpu(), time.perf_counter()
     work(*arguments)
     wall, cpu = time.perf_counter() - start, _cpu() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform != "darwin" else 1e9)
-    sender.send(Cost(wall, cpu, peak))  # type: ignore[attr-defined]
+    sender.send(Cost(wall, cpu, peak_gb()))  # type: ignore[attr-defined]
 
 
 def _cpu() -> float:
