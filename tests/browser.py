@@ -162,5 +162,6 @@ _AT_REST = """milliseconds => {
 
 
 def wait_at_rest(page: Page, *, timeout: float, rest: float = 700) -> None:
-    """Wait, at most `timeout` milliseconds, until nothing of a page was computed for `rest` milliseconds."""
+    """Wait, at most `timeout` milliseconds, until from now on nothing is computed for `rest` milliseconds."""
+    page.evaluate("delete window.__atRestSince")
     page.wait_for_function(_AT_REST, arg=rest, polling=50, timeout=timeout)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import interplm_wh
-from tests.browser import Visits
+from tests.browser import Visits, wait_at_rest
 
 pytestmark = pytest.mark.slow
 SLOWLY = 60_000  # milliseconds, on a busy machine
@@ -28,7 +28,7 @@ PAGES = {
 def settled(page: Page, title: str) -> None:
     """Wait until a page is drawn; it shows no error."""
     expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=SLOWLY)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SLOWLY)
+    wait_at_rest(page, timeout=SLOWLY)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
@@ -183,9 +183,10 @@ def test_pages_are_walked_through_by_keys(served_demo: str, visits: Visits) -> N
     page.get_by_role("button", name="Next").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Feature 249", timeout=SLOWLY)
+    wait_at_rest(page, timeout=SLOWLY)
     page.get_by_role("button", name="Previous").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Feature 249", timeout=SLOWLY)
+    settled(page, "Feature 249")
     box = page.get_by_role("combobox", name="Protein that is looked at closely")
     box.focus()
     page.keyboard.press("ArrowDown")
@@ -208,7 +209,7 @@ def test_a_strip_that_is_clicked_is_looked_at_closely(
     assert area is not None
     for i in range(12):  # down through the rows until one is hit
         page.mouse.click(area["x"] + 250, area["y"] + 130 + 25 * i)
-        page.wait_for_timeout(700)
+        wait_at_rest(page, timeout=SLOWLY)
         if "example=" in page.url:
             break
     chosen = page.url.partition("example=")[2].partition("&")[0]
@@ -242,7 +243,7 @@ def test_a_click_in_the_landscape_opens_the_feature(served_demo: str, visits: Vi
     # somewhere among the points there is one
     for i in range(5):
         page.mouse.click(box["x"] + box["width"] * (0.55 + 0.05 * i), box["y"] + box["height"] * 0.45)
-        page.wait_for_timeout(1500)
+        wait_at_rest(page, timeout=SLOWLY, rest=1_500)
         if heading.inner_text().startswith("Feature "):
             break
     expect(heading).to_contain_text("Feature ", timeout=SLOWLY)
