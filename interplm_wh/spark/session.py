@@ -254,16 +254,19 @@ def _context(master: str, settings: Mapping[str, str], wait_seconds: float) -> I
 
 @contextmanager
 def _silent_py4j() -> Iterator[None]:
-    """Keep away what Py4J logs of a call that was interrupted: tracebacks, under no name of its own."""
+    """Keep away what Py4J logs of a call that was interrupted: tracebacks, some under no name of its own."""
 
     def is_of_others(record: logging.LogRecord) -> bool:
         return "py4j" not in Path(record.pathname).parts
 
-    root = logging.getLogger()
-    root.addFilter(is_of_others)
+    root, own = logging.getLogger(), logging.getLogger("py4j")
+    is_told = own.propagate
+    root.addFilter(is_of_others)  # what has a name does not pass a filter of the root
+    own.propagate = False
     try:
         yield
     finally:
+        own.propagate = is_told
         root.removeFilter(is_of_others)
 
 
