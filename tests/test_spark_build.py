@@ -256,8 +256,8 @@ def test_a_build_that_is_stopped_says_so_in_one_line_and_nothing_runs_on(
             time.sleep(0.05)
         children = of_command.children(recursive=True)
         if is_java_first:  # the signal goes to both, and Java may be gone when the command wakes
-            command.send_signal(signal.SIGSTOP)
             (java,) = of_command.children()
+            command.send_signal(signal.SIGSTOP)
             java.kill()
             while java.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(0.05)
